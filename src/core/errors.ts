@@ -1,0 +1,231 @@
+/**
+ * The closed list of errors this project raises.
+ *
+ * Each error class fixes its own `code`, `retryable` and `hint`; a caller supplies only the
+ * message, the cause and details. docs/errors.md has one heading per code, checked by test/tidy.
+ */
+
+export interface ErrorFacts {
+  /** Stable, upper-case identifier. Never reused for another meaning. */
+  readonly code: string;
+  /** True when the same call may succeed later without anybody changing anything. */
+  readonly retryable: boolean;
+  /** What an operator can do about it, one sentence. */
+  readonly hint: string;
+}
+
+export interface ErrorOptions {
+  readonly cause?: unknown;
+  /** Machine-readable facts for logs and `--json`; never holds a payload or a secret. */
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** Base of every error of ours; `instanceof OutboxRelayError` is the only "is ours" check. */
+export class OutboxRelayError extends Error {
+  readonly code: string;
+  readonly retryable: boolean;
+  readonly hint: string;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(facts: ErrorFacts, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = facts.code;
+    this.retryable = facts.retryable;
+    this.hint = facts.hint;
+    this.details = options.details ?? {};
+  }
+}
+
+export interface ErrorClass {
+  new (message: string, options?: ErrorOptions): OutboxRelayError;
+  readonly facts: ErrorFacts;
+}
+
+const registry: ErrorFacts[] = [];
+
+function defineError(name: string, facts: ErrorFacts): ErrorClass {
+  registry.push(Object.freeze(facts));
+  const defined = class extends OutboxRelayError {
+    static readonly facts = facts;
+    constructor(message: string, options?: ErrorOptions) {
+      super(facts, message, options);
+    }
+  };
+  Object.defineProperty(defined, 'name', { value: name });
+  return defined;
+}
+
+// Opening an outbox
+
+export const FileNotFoundError = defineError('FileNotFoundError', {
+  code: 'FILE_NOT_FOUND',
+  retryable: false,
+  hint: 'Check the path; the first openOutbox() or `outbox-relay migrate --db FILE` creates the file.',
+});
+export const FileInMemoryError = defineError('FileInMemoryError', {
+  code: 'FILE_IN_MEMORY',
+  retryable: false,
+  hint: 'Use a file on a local disk: an in-memory or temporary database is gone with its process.',
+});
+export const FileAttachedError = defineError('FileAttachedError', {
+  code: 'FILE_ATTACHED',
+  retryable: false,
+  hint: 'Open the outbox file as the main database: a commit over several WAL files is not atomic.',
+});
+export const FileOnNetworkError = defineError('FileOnNetworkError', {
+  code: 'FILE_ON_NETWORK',
+  retryable: false,
+  hint: 'Move the file to a local disk: WAL needs shared memory, which network shares do not give.',
+});
+export const FileUnusableError = defineError('FileUnusableError', {
+  code: 'FILE_UNUSABLE',
+  retryable: false,
+  hint: 'Check permissions and that it is a SQLite file; never delete it, it may hold events.',
+});
+export const SqliteTooOldError = defineError('SqliteTooOldError', {
+  code: 'SQLITE_TOO_OLD',
+  retryable: false,
+  hint: 'Update better-sqlite3 to 13 or later: SQLite before 3.51.3 can corrupt a WAL file.',
+});
+export const SqliteSecondCopyError = defineError('SqliteSecondCopyError', {
+  code: 'SQLITE_SECOND_COPY',
+  retryable: false,
+  hint: 'Deduplicate better-sqlite3 in node_modules: two copies cancel each other’s file locks.',
+});
+export const WalUnavailableError = defineError('WalUnavailableError', {
+  code: 'WAL_UNAVAILABLE',
+  retryable: false,
+  hint: 'Run `PRAGMA journal_mode=WAL` on the file, outside a transaction and on a local disk.',
+});
+export const SynchronousNotFullError = defineError('SynchronousNotFullError', {
+  code: 'SYNCHRONOUS_NOT_FULL',
+  retryable: false,
+  hint: 'Set `PRAGMA synchronous=FULL` on your connection: anything less loses commits on power loss.',
+});
+export const SchemaMissingError = defineError('SchemaMissingError', {
+  code: 'SCHEMA_MISSING',
+  retryable: false,
+  hint: 'Run `outbox-relay migrate --db FILE`.',
+});
+export const SchemaNewerError = defineError('SchemaNewerError', {
+  code: 'SCHEMA_NEWER',
+  retryable: false,
+  hint: 'Update outbox-relay here: another process has already migrated the file.',
+});
+export const MigrationFailedError = defineError('MigrationFailedError', {
+  code: 'MIGRATION_FAILED',
+  retryable: false,
+  hint: 'The file is as it was before this migration; see the cause.',
+});
+export const LanesDifferError = defineError('LanesDifferError', {
+  code: 'LANES_DIFFER',
+  retryable: false,
+  hint: 'Leave `lanes` out, or set it to the file’s own count: it is fixed when the file is made.',
+});
+
+// Writing events
+
+export const EventInvalidError = defineError('EventInvalidError', {
+  code: 'EVENT_INVALID',
+  retryable: false,
+  hint: 'Correct the event; nothing was written.',
+});
+export const EventTooLargeError = defineError('EventTooLargeError', {
+  code: 'EVENT_TOO_LARGE',
+  retryable: false,
+  hint: 'Shrink the event, or raise `recordBytesMax` together with the topic’s max.message.bytes.',
+});
+export const TransactionAsyncError = defineError('TransactionAsyncError', {
+  code: 'TRANSACTION_ASYNC',
+  retryable: false,
+  hint: 'Await first, then call transaction() with a synchronous function; it was rolled back.',
+});
+export const OutcomeUnknownError = defineError('OutcomeUnknownError', {
+  code: 'OUTCOME_UNKNOWN',
+  retryable: false,
+  hint: 'The commit may or may not be durable; publish again with a dedupe key after a check.',
+});
+export const OutboxBusyError = defineError('OutboxBusyError', {
+  code: 'OUTBOX_BUSY',
+  retryable: true,
+  hint: 'Another connection holds the write lock for long; look for a long open transaction.',
+});
+export const OutboxFullError = defineError('OutboxFullError', {
+  code: 'OUTBOX_FULL',
+  retryable: true,
+  hint: 'Free disk space; the event was not accepted and nothing accepted is lost.',
+});
+export const OutboxIoError = defineError('OutboxIoError', {
+  code: 'OUTBOX_IO',
+  retryable: false,
+  hint: 'SQLite could not read or write the file; check the disk and the system log.',
+});
+export const OutboxClosedError = defineError('OutboxClosedError', {
+  code: 'OUTBOX_CLOSED',
+  retryable: false,
+  hint: 'The outbox was closed; open it again.',
+});
+
+// Configuration and command line
+
+export const ConfigInvalidError = defineError('ConfigInvalidError', {
+  code: 'CONFIG_INVALID',
+  retryable: false,
+  hint: 'Correct the listed options; docs/configuration.md has meaning, unit, bound and default.',
+});
+export const UsageError = defineError('UsageError', {
+  code: 'USAGE',
+  retryable: false,
+  hint: 'See `outbox-relay help` or `outbox-relay help COMMAND`.',
+});
+export const InputInvalidError = defineError('InputInvalidError', {
+  code: 'INPUT_INVALID',
+  retryable: false,
+  hint: 'Correct the reported lines, or pass --skip-invalid to store the others.',
+});
+
+// Relaying
+
+export const RelayStateError = defineError('RelayStateError', {
+  code: 'RELAY_STATE',
+  retryable: false,
+  hint: 'A relay starts once; create a new one after stop().',
+});
+export const LeaseLostError = defineError('LeaseLostError', {
+  code: 'LEASE_LOST',
+  retryable: true,
+  hint: 'Another relay took the lane over, as it should when this one was stalled; no action needed.',
+});
+export const DrainFailedError = defineError('DrainFailedError', {
+  code: 'DRAIN_FAILED',
+  retryable: true,
+  hint: 'The lane’s events wait in the outbox; `outbox-relay status` shows why.',
+});
+export const RedisUnreachableError = defineError('RedisUnreachableError', {
+  code: 'REDIS_UNREACHABLE',
+  retryable: true,
+  hint: 'Check the Redis URL and server; the relay drains without Redis meanwhile.',
+});
+export const StopDeadlineError = defineError('StopDeadlineError', {
+  code: 'STOP_DEADLINE',
+  retryable: false,
+  hint: 'Work was still running at the deadline; its events stay in the outbox.',
+});
+export const InvariantBrokenError = defineError('InvariantBrokenError', {
+  code: 'INVARIANT_BROKEN',
+  retryable: false,
+  hint: 'This is a defect in outbox-relay or a damaged file; report it with the message.',
+});
+
+/** Facts of every error of this module, for docs and tests. */
+export const errorFacts: readonly ErrorFacts[] = registry;
+
+/** Assertion that stays on in production. Throws {@link InvariantBrokenError}. */
+export function invariant(
+  condition: boolean,
+  message: string,
+  details?: Readonly<Record<string, unknown>>,
+): asserts condition {
+  if (!condition) throw new InvariantBrokenError(message, details === undefined ? {} : { details });
+}

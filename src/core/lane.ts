@@ -1,0 +1,30 @@
+import { crc32 } from 'node:zlib';
+
+/** What decides an event's lane: topic, and its order key or, without one, its id. */
+export interface LaneInput {
+  readonly id: string;
+  readonly topic: string;
+  readonly key: Uint8Array | null;
+  readonly partition: number | null;
+}
+
+const separator = Uint8Array.of(0);
+
+/**
+ * The order key: the event's key; without one its explicit partition as decimal text; `null` when
+ * the event has neither and therefore no order.
+ */
+export function orderKeyOf(event: Omit<LaneInput, 'id'>): Uint8Array | null {
+  if (event.key !== null) return event.key;
+  return event.partition === null ? null : Buffer.from(String(event.partition));
+}
+
+/**
+ * Lane of an event: `crc32(topic, 0x00, order key) mod lanes`, or `crc32(id) mod lanes` when the
+ * event has no order. crc32 is zlib's, so that any language can compute it (docs/table-contract.md).
+ */
+export function laneOf(event: LaneInput, lanes: number): number {
+  const orderKey = orderKeyOf(event);
+  if (orderKey === null) return crc32(event.id) % lanes;
+  return crc32(orderKey, crc32(separator, crc32(event.topic))) % lanes;
+}

@@ -1,0 +1,36 @@
+/**
+ * Every limit in one place, with its unit last in the name. Options override those that a user
+ * may change (docs/configuration.md); the rest are fixed.
+ */
+export const limits = Object.freeze({
+  /** Lanes of a new file. Fixed per file afterwards. */
+  lanesDefault: 8,
+  lanesMax: 256,
+  /** Kafka's own bound on a topic name (org.apache.kafka.common.internals.Topic). */
+  topicLengthMax: 249,
+  headersMax: 128,
+  headerNameBytesMax: 1_024,
+  /** Kafka's default message.max.bytes is 1,048,588; the rest is room for the batch header. */
+  recordBytesMaxDefault: 1_000_000,
+  recordBytesMaxBound: 100_000_000,
+  dedupeKeyLengthMax: 512,
+  /** A dedupe key answers "duplicate" for this long unless the event says otherwise. */
+  dedupeTtlMsDefault: 7 * 24 * 60 * 60 * 1_000,
+  batchEventsDefault: 1_000,
+  batchBytesDefault: 4 * 1_024 * 1_024,
+  /** kafkajs puts a partition's records of one send in one record batch; see batchBytes. */
+  batchPartitionBytesDefault: 800_000,
+  sendTimeoutMsDefault: 20_000,
+  leaseMsDefault: 30_000,
+  pollMsDefault: 25,
+  drainSliceMsDefault: 5_000,
+  retentionMsDefault: 60 * 60 * 1_000,
+  pruneRowsPerCommit: 2_000,
+  /** Own connections wait this long inside SQLite; longer waits happen outside, asynchronously. */
+  busyTimeoutMs: 5,
+  /** How long a write of ours waits for the write lock before it gives up with OUTBOX_BUSY. */
+  writeWaitMsDefault: 30_000,
+  /** Publishers that wait for one shared commit are taken in groups of at most this many. */
+  publishGroupMax: 1_000,
+  stopDeadlineMsDefault: 10_000,
+});

@@ -1,0 +1,99 @@
+/**
+ * The driver seam: a Kafka client in our words.
+ *
+ * The relay owns deadlines, retries, batching and partitioning; a driver makes one try and says
+ * what became of it. No method rejects because of the broker or the network: whatever a client
+ * throws is classified (classify.ts) and returned. A rejection is a defect of the driver.
+ */
+import type { Header } from '../core/event.ts';
+
+export interface SinkRecord {
+  readonly topic: string;
+  /** Always explicit: a client that chooses again on its own retry would move the record. */
+  readonly partition: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly Header[];
+  readonly timestampMs: number;
+}
+
+export interface PartitionAck {
+  readonly topic: string;
+  readonly partition: number;
+  /** Offset of the first record of this send in the partition, when the client tells. */
+  readonly baseOffset: bigint | null;
+}
+
+/**
+ * - `outage`: not reachable, or not able to serve; nothing is wrong with the records.
+ * - `unknown`: may or may not have been written (timed out after the bytes left, partial answer).
+ * - `partition-away`: a partition has no leader or too few replicas.
+ * - `refused-topic`: the topic is missing or not authorised.
+ * - `refused-record`: the broker says no to a record of the batch.
+ * - `fenced`: another producer took this one's place.
+ * - `bug`: nothing known; treated as an outage, logged with its full cause.
+ */
+export type SendFailureKind =
+  | 'outage'
+  | 'unknown'
+  | 'partition-away'
+  | 'refused-topic'
+  | 'refused-record'
+  | 'fenced'
+  | 'bug';
+
+export interface SendFailure {
+  readonly kind: SendFailureKind;
+  /** Kafka's error name, a system error name (`ECONNREFUSED`), or the driver's own word. */
+  readonly code: string;
+  readonly message: string;
+  /** The topic at fault, when the client tells. */
+  readonly topic: string | null;
+  /** What was thrown, whole. `null` when nothing was. */
+  readonly cause: unknown;
+}
+
+export type SendOutcome =
+  /** Every topic-partition of the batch was acknowledged with `acks=all`. */
+  { readonly kind: 'acked'; readonly acks: readonly PartitionAck[] } | SendFailure;
+
+export interface TopicLeaders {
+  readonly topic: string;
+  /** Number of partitions, 1 or more. */
+  readonly partitions: number;
+  /** Partitions without a leader for now. */
+  readonly leaderless: readonly number[];
+}
+
+export type LeadersOutcome =
+  | {
+      readonly kind: 'answered';
+      /** One entry per topic asked for: its leaders, or why it cannot take records. */
+      readonly topics: ReadonlyMap<string, TopicLeaders | SendFailure>;
+    }
+  | SendFailure;
+
+/** One ordered stream of sends; a lane has one. Calls do not overlap. */
+export interface Sender {
+  /**
+   * Sends the records of one batch, in order per partition, and waits at most `deadlineMs`.
+   * After any outcome but `acked` the underlying producer is gone and the next call makes a new
+   * one. An empty batch is a programmer's error.
+   */
+  send(records: readonly SinkRecord[], deadlineMs: number): Promise<SendOutcome>;
+  /** Gives the connection up; a later `send` connects again. Legal twice. */
+  close(): Promise<void>;
+}
+
+export interface Driver {
+  readonly name: string;
+  /** A sender of its own connection and producer. `label` names it in logs. */
+  createSender(label: string): Sender;
+  /**
+   * Asks for the leaders of these topics, at most `deadlineMs`; an empty list asks only whether a
+   * broker answers. Creates a missing topic when the driver's options say so.
+   */
+  leaders(topics: readonly string[], deadlineMs: number): Promise<LeadersOutcome>;
+  /** Closes every sender and connection; gives up waiting after `deadlineMs`. Legal twice. */
+  close(deadlineMs: number): Promise<void>;
+}

@@ -1,0 +1,104 @@
+/**
+ * From rows of the log to records of one send. Pure.
+ *
+ * A batch is always a prefix of what was read, so that cutting it short keeps the order. A row
+ * that cannot be sent as it is (foreign writers) is a refused record, found here before the
+ * driver sees it; what stands before it is sent first.
+ */
+import { decodeHeaders, type Header, type LoggedEvent } from '../core/event.ts';
+import { laneOf } from '../core/lane.ts';
+import type { SinkRecord } from '../sink/driver.ts';
+
+/** Where a record goes; from the partitioner of the sink, handed in by the composition root. */
+export type Partitioner = (
+  record: { readonly key: Buffer | null; readonly seq: number; readonly explicit: number | null },
+  partitions: number,
+) => number;
+
+export interface BatchRules {
+  readonly lanes: number;
+  /** Bytes of key, value and headers that may go to one partition in one send. */
+  readonly partitionBytes: number;
+  /** Text of the `outbox-source` header, or `null` for no headers of ours. */
+  readonly source: string | null;
+  readonly partitioner: Partitioner;
+}
+
+/** One event that may not be sent as it stands. */
+export interface RecordFault {
+  readonly seq: number;
+  readonly topic: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface Batch {
+  readonly records: readonly SinkRecord[];
+  /** Seq of the last record; 0 when there are none. */
+  readonly lastSeq: number;
+  /** The event right after the records that must be refused, if that is why the batch ends. */
+  readonly fault: RecordFault | null;
+}
+
+/** @param partitionsOf partition count of a topic, or `null` when the batch must end before it */
+export function buildBatch(
+  events: readonly LoggedEvent[],
+  partitionsOf: (topic: string) => number | null,
+  rules: BatchRules,
+): Batch {
+  const records: SinkRecord[] = [];
+  const bytesOf = new Map<string, number>();
+  let lastSeq = 0;
+  for (const event of events) {
+    const partitions = partitionsOf(event.topic);
+    if (partitions === null) break;
+    const built = buildRecord(event, partitions, rules);
+    if ('code' in built) return { records, lastSeq, fault: built };
+    const target = `${built.partition}/${built.topic}`;
+    const bytes = (bytesOf.get(target) ?? 0) + recordBytes(built);
+    if (bytes > rules.partitionBytes && bytesOf.has(target)) break;
+    bytesOf.set(target, bytes);
+    records.push(built);
+    lastSeq = event.seq;
+  }
+  return { records, lastSeq, fault: null };
+}
+
+function buildRecord(
+  event: LoggedEvent,
+  partitions: number,
+  rules: BatchRules,
+): SinkRecord | RecordFault {
+  const { seq, topic, key } = event;
+  const lane = laneOf(event, rules.lanes);
+  if (lane !== event.lane) {
+    const message = `event ${seq} was written to lane ${event.lane}, its key belongs to ${lane}`;
+    return { seq, topic, code: 'LANE_MISMATCH', message };
+  }
+  let headers: Header[];
+  try {
+    headers = decodeHeaders(event.headers);
+  } catch (error) {
+    const message = `the stored headers of event ${seq} cannot be read: ${(error as Error).message}`;
+    return { seq, topic, code: 'HEADERS_UNREADABLE', message };
+  }
+  if (rules.source !== null) {
+    headers.push(
+      ['outbox-event-id', Buffer.from(event.id)],
+      ['outbox-seq', Buffer.from(String(seq))],
+      ['outbox-source', Buffer.from(rules.source)],
+    );
+  }
+  const partition = rules.partitioner({ key, seq, explicit: event.partition }, partitions);
+  if (partition >= partitions) {
+    const message = `event ${seq} asks for partition ${partition} of ${partitions}`;
+    return { seq, topic, code: 'PARTITION_OUT_OF_RANGE', message };
+  }
+  return { topic, partition, key, value: event.value, headers, timestampMs: event.createdAtMs };
+}
+
+function recordBytes(record: SinkRecord): number {
+  let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+  for (const [name, value] of record.headers) bytes += name.length + (value?.length ?? 0);
+  return bytes;
+}

@@ -1,0 +1,42 @@
+/**
+ * What a relay emits: the one typed list behind `relay.on(name, listener)`, logs and metrics.
+ * No payload, key or secret is ever part of it.
+ */
+import { EventEmitter } from 'node:events';
+import type { CircuitState, LaneFailure } from '../outbox/store.ts';
+
+export interface RelayEvents {
+  /** Leases can be taken and wake-ups are heard. */
+  started: [];
+  /** Nothing of the relay runs any more. `clean` is false when the deadline was passed. */
+  stopped: [{ readonly clean: boolean }];
+  /** A batch was acknowledged by Kafka and the cursor has moved. */
+  delivered: [
+    {
+      readonly lane: number;
+      readonly count: number;
+      readonly cursor: number;
+      readonly via: 'job' | 'sweep';
+    },
+  ];
+  /** A lane could not send; its events wait. Emitted at every failed try. */
+  laneFailed: [{ readonly lane: number; readonly failure: LaneFailure; readonly cause: unknown }];
+  circuit: [{ readonly state: CircuitState; readonly cause: unknown }];
+  /** The retries of a lane's round are used up; a new round follows, nothing is dropped. */
+  roundUsedUp: [{ readonly lane: number; readonly cause: unknown }];
+  /** Another relay owns the lane now. */
+  leaseLost: [{ readonly lane: number; readonly fence: number }];
+  /** A lane of an owner that is gone or stood still was taken over. */
+  leaseTaken: [{ readonly lane: number; readonly from: string }];
+  /** Redis went away or came back. */
+  redis: [{ readonly reachable: boolean; readonly cause: unknown }];
+  pruned: [{ readonly count: number }];
+  /** Something an operator should look at; the relay goes on. */
+  warning: [{ readonly code: string; readonly message: string; readonly cause: unknown }];
+}
+
+export type RelayEmitter = EventEmitter<RelayEvents>;
+
+export function createRelayEmitter(): RelayEmitter {
+  return new EventEmitter<RelayEvents>();
+}

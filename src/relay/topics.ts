@@ -1,0 +1,102 @@
+/**
+ * How many partitions a topic has, as far as keys are concerned.
+ *
+ * The count first seen is kept in the file and used for placement, so that a topic that grows
+ * does not move keys while events of theirs are waiting. A larger count is adopted when nothing at
+ * all is pending; a smaller one at once, because the topic was made anew and a record for a
+ * partition that is gone cannot be sent.
+ */
+import type { Clock } from '../core/clock.ts';
+import type { OutboxStore } from '../outbox/store.ts';
+import type { Driver, SendFailure } from '../sink/driver.ts';
+import type { RelayEmitter } from './events.ts';
+
+export interface TopicsParts {
+  readonly store: OutboxStore;
+  readonly driver: Driver;
+  readonly clock: Clock;
+  readonly emitter: RelayEmitter;
+  readonly timeoutMs: number;
+  /** Age after which the broker is asked again, milliseconds. */
+  readonly maxAgeMs: number;
+}
+
+interface Known {
+  readonly partitions: number;
+  readonly askedAtMs: number;
+}
+
+export class Topics {
+  readonly #parts: TopicsParts;
+  readonly #known = new Map<string, Known>();
+
+  constructor(parts: TopicsParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Learns what is not known yet or too old. Returns the topics that cannot take records, each
+   * with its failure, or the failure of the question itself.
+   */
+  async learn(topics: ReadonlySet<string>): Promise<Map<string, SendFailure> | SendFailure> {
+    const { driver, clock, timeoutMs, maxAgeMs } = this.#parts;
+    const now = clock.monotonic();
+    const unknown = [...topics].filter((topic) => {
+      const known = this.#known.get(topic);
+      return known === undefined || now - known.askedAtMs > maxAgeMs;
+    });
+    const failures = new Map<string, SendFailure>();
+    if (unknown.length === 0) return failures;
+    const outcome = await driver.leaders(unknown, timeoutMs);
+    if (outcome.kind !== 'answered') return outcome;
+    for (const [topic, answer] of outcome.topics) {
+      if ('kind' in answer) {
+        failures.set(topic, answer);
+        continue;
+      }
+      await this.#reconcile(topic, answer.partitions);
+      this.#known.set(topic, { partitions: answer.partitions, askedAtMs: clock.monotonic() });
+    }
+    return failures;
+  }
+
+  async #reconcile(topic: string, partitions: number): Promise<void> {
+    const { store } = this.#parts;
+    const kept = store.readPartitions(topic);
+    if (kept === null) return store.rememberPartitions(topic, partitions);
+    if (partitions < kept) {
+      await store.rememberPartitions(topic, partitions);
+      this.#warn('TOPIC_SHRUNK', `topic ${topic} has ${partitions} partitions, had ${kept}`);
+    } else if (partitions > kept) {
+      if (store.lanesWithWork().length === 0 && store.summary().held === 0) {
+        await store.rememberPartitions(topic, partitions);
+      } else {
+        const message = `topic ${topic} grew from ${kept} to ${partitions} partitions`;
+        this.#warn("TOPIC_GREW", `${message}; keys keep theirs until nothing is pending`);
+      }
+    }
+  }
+
+  #warn(code: string, message: string): void {
+    this.#parts.emitter.emit('warning', { code, message, cause: null });
+  }
+
+  /** Partitions to place keys over, or `null` when the topic is not known. */
+  partitionsOf(topic: string): number | null {
+    if (!this.#known.has(topic)) return null;
+    return this.#parts.store.readPartitions(topic);
+  }
+
+  /** The broker's answer was wrong or is stale: ask again before the next send. */
+  forget(topic: string | null): void {
+    if (topic === null) this.#known.clear();
+    else this.#known.delete(topic);
+  }
+
+  /** Asks again about every known topic; called while nothing is pending. */
+  async refresh(): Promise<void> {
+    const topics = new Set(this.#known.keys());
+    this.#known.clear();
+    if (topics.size > 0) await this.learn(topics);
+  }
+}

@@ -72,7 +72,7 @@ export class Topics {
         await store.rememberPartitions(topic, partitions);
       } else {
         const message = `topic ${topic} grew from ${kept} to ${partitions} partitions`;
-        this.#warn("TOPIC_GREW", `${message}; keys keep theirs until nothing is pending`);
+        this.#warn('TOPIC_GREW', `${message}; keys keep theirs until nothing is pending`);
       }
     }
   }

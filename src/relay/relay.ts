@@ -1,0 +1,180 @@
+/**
+ * The relay: moves events from the outbox to Kafka until it is stopped.
+ *
+ *     commit ─► waker ─► trigger ─► lane drain ─► driver ─► Kafka
+ *                 ▲                    │ fails
+ *                 └── prober ◄─────────┘
+ *
+ * It holds no state that matters: killed at any moment, the next relay goes on from the cursors in
+ * the file. Starting takes what it needs; stopping gives back in reverse order.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../core/clock.ts';
+import { DrainFailedError, OutboxRelayError, StopDeadlineError } from '../core/errors.ts';
+import type { RetryPolicy } from '../core/retry.ts';
+import type { BatchBounds, OutboxStore } from '../outbox/store.ts';
+import type { Driver } from '../sink/driver.ts';
+import type { DrainHandler, DrainRequest, Trigger, TriggerEvents } from '../trigger/trigger.ts';
+import type { Partitioner } from './batch.ts';
+import { Circuit } from './circuit.ts';
+import type { RelayEmitter } from './events.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { LaneDrainer, type StepHook } from './lane.ts';
+import { LeaseKeeper } from './lease.ts';
+import { Prober } from './prober.ts';
+import { Topics } from './topics.ts';
+import { mayPassByItself, Waker } from './waker.ts';
+
+const probeTimeoutMaxMs = 5_000;
+const topicMaxAgeMs = 300_000;
+
+export interface RelayParts {
+  readonly store: OutboxStore;
+  readonly driver: Driver;
+  readonly clock: Clock;
+  readonly emitter: RelayEmitter;
+  /** Makes the trigger that sends in normal times; BullMQ, or in-process without Redis. */
+  readonly createPrimary: (events: TriggerEvents) => Trigger;
+  /** Makes the trigger of the sweep; `null` when the primary is the in-process one. */
+  readonly createFallback: ((events: TriggerEvents) => Trigger) | null;
+  readonly partitioner: Partitioner;
+  readonly retry: RetryPolicy;
+  readonly bounds: BatchBounds & { readonly partitionBytes: number };
+  /** Text of the `outbox-source` header, or `null` for no headers of ours. */
+  readonly source: string | null;
+  readonly sendTimeoutMs: number;
+  readonly leaseMs: number;
+  readonly pollMs: number;
+  readonly drainSliceMs: number;
+  readonly retentionMs: number;
+  readonly onStep: StepHook;
+}
+
+export class RelayCore {
+  readonly #parts: RelayParts;
+  readonly #owner = randomUUID();
+  readonly #leases: LeaseKeeper;
+  readonly #drainers: readonly LaneDrainer[];
+  readonly #primary: Trigger;
+  readonly #fallback: Trigger | null;
+  readonly #prober: Prober;
+  readonly #waker: Waker;
+  readonly #housekeeping: Housekeeping;
+  #presence: { withdraw(): Promise<void> } | null = null;
+
+  constructor(parts: RelayParts) {
+    this.#parts = parts;
+    const { store, driver, clock, emitter, retry, leaseMs, pollMs, retentionMs } = parts;
+    const owner = this.#owner;
+    const report = (error: unknown) => this.#report(error);
+    const probeTimeoutMs = Math.min(probeTimeoutMaxMs, parts.sendTimeoutMs);
+    const shared = { store, driver, clock, emitter };
+    const circuit = new Circuit({ driver, emitter, probeTimeoutMs });
+    const topics = new Topics({ ...shared, timeoutMs: probeTimeoutMs, maxAgeMs: topicMaxAgeMs });
+    this.#leases = new LeaseKeeper({ store, clock, emitter, owner, leaseMs });
+    const leases = this.#leases;
+    this.#drainers = createDrainers(parts, { circuit, topics, leases });
+    const events = this.#triggerEvents();
+    this.#primary = parts.createPrimary(events);
+    this.#fallback = parts.createFallback?.(events) ?? null;
+    const release = (lanes: readonly number[]) => this.#waker.release(lanes);
+    const pacing = { probeTimeoutMs, retryDelayMs: retry.delayMs };
+    this.#prober = new Prober({ store, driver, clock, circuit, ...pacing, release, report });
+    const triggers = { primary: this.#primary, fallback: this.#fallback };
+    const prober = this.#prober;
+    this.#waker = new Waker({ store, clock, leases, prober, retry, pollMs, ...triggers, report });
+    const duties = { leases, circuit, topics, drainers: this.#drainers, owner, leaseMs };
+    this.#housekeeping = new Housekeeping({ ...shared, ...duties, retentionMs, report });
+  }
+
+  /** Resolves when wake-ups are heard. */
+  async start(): Promise<void> {
+    const { store, emitter } = this.#parts;
+    this.#presence = await store.announceOwner(this.#owner);
+    emitter.on('delivered', ({ lane, count }) => {
+      this.#prober.delivered(lane);
+      this.#housekeeping.delivered(count);
+    });
+    await this.#housekeeping.beat('running');
+    const handler: DrainHandler = (request) => this.#drain(request);
+    await this.#fallback?.start(handler);
+    await this.#primary.start(handler);
+    this.#housekeeping.start();
+    this.#waker.start();
+    emitter.emit('started');
+  }
+
+  /**
+   * Takes no new work, waits for the running drains at most `deadlineMs`, and closes everything.
+   * @throws STOP_DEADLINE after all is closed, when a drain was still running at the deadline
+   */
+  async stop(deadlineMs: number): Promise<void> {
+    const { store, driver, clock, emitter } = this.#parts;
+    const endMs = clock.monotonic() + deadlineMs;
+    await Promise.all([this.#waker.stop(), this.#prober.stop()]);
+    const triggers = [this.#primary, this.#fallback].filter((trigger) => trigger !== null);
+    const stopped = await Promise.all(triggers.map((trigger) => trigger.stop(deadlineMs)));
+    const clean = stopped.every(Boolean);
+    await this.#housekeeping.stop();
+    await driver.close(Math.max(1_000, endMs - clock.monotonic()));
+    try {
+      await this.#housekeeping.beat('stopped');
+      await this.#presence?.withdraw();
+    } catch (error) {
+      this.#report(error);
+    }
+    store.close();
+    emitter.emit('stopped', { clean });
+    if (!clean) throw new StopDeadlineError(`a drain was still running after ${deadlineMs} ms`);
+  }
+
+  async #drain(request: DrainRequest): Promise<{ again: boolean }> {
+    const { lane, via, attempt } = request;
+    if (via === 'sweep' && !this.#waker.mayDrainInProcess(lane)) return { again: false };
+    this.#waker.drainStarted(lane, via);
+    try {
+      const result = await (this.#drainers[lane] as LaneDrainer).drain(request);
+      this.#waker.drainSucceeded(lane);
+      return result;
+    } catch (error) {
+      this.#waker.drainFailed(lane, attempt);
+      if (!(error instanceof DrainFailedError)) this.#report(error);
+      else if (mayPassByItself(failureOf(error))) this.#prober.wait(lane);
+      throw error;
+    }
+  }
+
+  #triggerEvents(): TriggerEvents {
+    const { store, emitter } = this.#parts;
+    return {
+      roundUsedUp: (lane, cause) => {
+        emitter.emit('roundUsedUp', { lane, cause });
+        store.recordRoundUsedUp(lane).catch((error: unknown) => this.#report(error));
+      },
+      reachable: (reachable, cause) => emitter.emit('redis', { reachable, cause }),
+    };
+  }
+
+  /** Surfaces what no caller waits for; the relay goes on. */
+  #report(error: unknown): void {
+    const code = error instanceof OutboxRelayError ? error.code : 'UNEXPECTED';
+    const message = error instanceof Error ? error.message : String(error);
+    this.#parts.emitter.emit('warning', { code, message, cause: error });
+  }
+}
+
+function createDrainers(
+  parts: RelayParts,
+  shared: { circuit: Circuit; topics: Topics; leases: LeaseKeeper },
+): LaneDrainer[] {
+  const { store, driver, clock, emitter, bounds, partitioner, source, onStep } = parts;
+  const { lanes } = store.identity;
+  const rules = { lanes, partitionBytes: bounds.partitionBytes, source, partitioner };
+  const times = { sendTimeoutMs: parts.sendTimeoutMs, sliceMs: parts.drainSliceMs };
+  const common = { store, driver, clock, emitter, bounds, rules, onStep, ...times, ...shared };
+  return Array.from({ length: lanes }, (_, lane) => new LaneDrainer(lane, common));
+}
+
+function failureOf(error: OutboxRelayError): { kind: string; code: string } {
+  return { kind: String(error.details['kind']), code: String(error.details['code']) };
+}

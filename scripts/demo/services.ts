@@ -115,8 +115,9 @@ export function askRedis(port: number, command: string): Promise<string> {
       answer += chunk;
       const line = /^(.*?)\r\n/.exec(answer)?.[1];
       if (line === undefined) return;
-      if (line.startsWith('+')) resolve(line.slice(1));
-      fail(new Error(`Redis answered ${command} with ${line}`));
+      if (!line.startsWith('+')) return fail(new Error(`Redis answered ${command} with ${line}`));
+      socket.destroy();
+      resolve(line.slice(1));
     });
   });
 }

@@ -1,0 +1,282 @@
+/**
+ * The stage: everything that runs during a demo, and the handles by which the story moves it.
+ * Whatever is started is put on the list of what must be ended before it is started, so that
+ * Ctrl-C at any moment leaves nothing behind.
+ */
+import { join } from 'node:path';
+import { Child, Supervisor } from './child.ts';
+import { freePorts, killContainer, removeContainer, startContainer } from './docker.ts';
+import type {
+  ConsumerMessage,
+  ConsumerTask,
+  ProbeMessage,
+  ProbeTask,
+  PublisherMessage,
+  PublisherTask,
+  TailMessage,
+  TailTask,
+} from './messages.ts';
+import { askRedis, chooseImages, kafkaSpec, redisReady, redisSpec, startService } from './services.ts';
+import { StatusWatch } from './status.ts';
+
+export const topic = 'flights';
+const partitions = 6;
+const probeTopic = 'demo-probe';
+const pollMs = 20;
+const statusEveryMs = 1_000;
+const kafkaReadyMaxSeconds = 90;
+const redisReadyMaxMs = 30_000;
+
+export interface StageOptions {
+  /** Folder of this run: outbox, ledger, logs. */
+  readonly folder: string;
+  readonly events: number;
+  readonly eventsPerSecond: number;
+  /** Aborts every wait. */
+  readonly signal: AbortSignal;
+  readonly tell: (text: string) => void;
+}
+
+type Published = Extract<PublisherMessage, { type: 'done' }>;
+
+interface Running {
+  readonly broker: string;
+  readonly redisPort: number;
+  readonly kafka: string;
+  readonly redis: string;
+  readonly relay: Supervisor;
+  readonly status: StatusWatch;
+}
+
+export class Stage {
+  readonly #options: StageOptions;
+  readonly #endings: { readonly what: string; readonly end: () => Promise<unknown> }[] = [];
+  readonly #failures: Promise<never>[] = [];
+  #running: Running | null = null;
+  #publishing: { readonly startedMs: number; readonly done: Promise<Published> } | null = null;
+  #accepted = 0;
+  #records = 0;
+  #now = 'starting Kafka and Redis';
+
+  constructor(options: StageOptions) {
+    this.#options = options;
+  }
+
+  get dbFile(): string {
+    return join(this.#options.folder, 'outbox.db');
+  }
+
+  get ledgerFile(): string {
+    return join(this.#options.folder, 'ledger.jsonl');
+  }
+
+  get consumedFile(): string {
+    return join(this.#options.folder, 'consumed.jsonl');
+  }
+
+  get current(): string {
+    return this.#now;
+  }
+
+  get running(): Running {
+    if (this.#running === null) throw new Error('the stage is not set up yet');
+    return this.#running;
+  }
+
+  get statusWatch(): StatusWatch | null {
+    return this.#running?.status ?? null;
+  }
+
+  get published(): Promise<Published> {
+    if (this.#publishing === null) throw new Error('nothing is being published yet');
+    return this.watched(this.#publishing.done);
+  }
+
+  accepted(): number {
+    return this.#accepted;
+  }
+
+  /** Records in the topic as the tail last saw it. */
+  records(): number {
+    return this.#records;
+  }
+
+  publishingSeconds(): number {
+    return this.#publishing === null ? 0 : (performance.now() - this.#publishing.startedMs) / 1_000;
+  }
+
+  async pending(): Promise<number> {
+    return (await this.running.status.ask()).pending;
+  }
+
+  tell(text: string): void {
+    this.#options.tell(text);
+  }
+
+  now(text: string): void {
+    this.#now = text;
+  }
+
+  /** Starts Kafka, Redis, the tail and the relay. */
+  async setUp(): Promise<void> {
+    const images = chooseImages();
+    const [kafkaPort, redisPort] = (await freePorts(2)) as [number, number];
+    const broker = `127.0.0.1:${kafkaPort}`;
+    const prefix = `outbox-relay-demo-${process.pid}`;
+    const kafka = kafkaSpec(`${prefix}-kafka`, images.kafka, kafkaPort);
+    const redis = redisSpec(`${prefix}-redis`, images.redis, redisPort);
+    for (const { name } of [kafka, redis]) this.#endWith(name, () => removeContainer(name));
+    await this.watched(Promise.all([startService(kafka), startService(redis)]));
+    const task: TailTask = { broker, topic, partitions, probeTopic };
+    const tail = this.#child<TailMessage>('tail', task);
+    this.#failures.push(neverEnds(tail));
+    tail.onMessage((message) => {
+      if (message.type === 'records') this.#records = message.count;
+    });
+    await this.watched(redisReady(redis, redisReadyMaxMs));
+    if ((await this.before(kafkaReadyMaxSeconds, tail.next('ready'))) === null) {
+      throw new Error(`Kafka was not ready within ${kafkaReadyMaxSeconds} s`);
+    }
+    this.tell(`Kafka is up on ${broker}, Redis on 127.0.0.1:${redisPort}`);
+    const relay = this.#startRelay(broker, redisPort);
+    const status = new StatusWatch(this.dbFile, statusEveryMs);
+    this.#endWith('status', () => status.stop());
+    this.#running = { broker, redisPort, kafka: kafka.name, redis: redis.name, relay, status };
+  }
+
+  #startRelay(broker: string, redisPort: number): Supervisor {
+    const redisUrl = `redis://127.0.0.1:${redisPort}`;
+    const where = ['--db', this.dbFile, '--brokers', broker, '--redis', redisUrl];
+    const args = ['run', ...where, '--retries', '3', '--delay', '1000'];
+    const relay = new Supervisor(args, join(this.#options.folder, 'relay.log'));
+    this.#endWith('relay', () => relay.stop());
+    this.#failures.push(relay.failed);
+    return relay;
+  }
+
+  startPublishing(): void {
+    const { events, eventsPerSecond } = this.#options;
+    const files = { dbFile: this.dbFile, ledgerFile: this.ledgerFile };
+    const task: PublisherTask = { ...files, topic, events, eventsPerSecond };
+    const publisher = this.#child<PublisherMessage>('publisher', task);
+    publisher.onMessage(({ accepted }) => {
+      this.#accepted = accepted;
+    });
+    const done = publisher.next('done');
+    // Awaited by the story much later; it must not count as unhandled until then.
+    done.catch(() => {});
+    this.#failures.push(failsOnly(publisher));
+    this.#publishing = { startedMs: performance.now(), done };
+    this.tell('publishing begins');
+  }
+
+  killBroker(): Promise<void> {
+    return killContainer(this.running.kafka);
+  }
+
+  startBroker(): Promise<void> {
+    return startContainer(this.running.kafka);
+  }
+
+  async flushRedis(): Promise<void> {
+    await askRedis(this.running.redisPort, 'FLUSHALL');
+  }
+
+  killRelay(): Promise<void> {
+    return this.running.relay.kill();
+  }
+
+  startProbe(): Child<ProbeMessage> {
+    const task: ProbeTask = { broker: this.running.broker, probeTopic };
+    return this.#child<ProbeMessage>('probe', task);
+  }
+
+  /** Lets the independent consumer read the topic into `consumedFile`. */
+  async consume(): Promise<void> {
+    const { broker } = this.running;
+    const task: ConsumerTask = { broker, topic, consumedFile: this.consumedFile };
+    await this.watched(this.#child<ConsumerMessage>('consumer', task).next('done'));
+  }
+
+  /** Waits for a condition; it is looked at every 20 ms. Rejects as {@link Stage.watched}. */
+  until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    const look = async () => {
+      while (!this.#options.signal.aborted && !(await condition())) {
+        await new Promise((resolve) => setTimeout(resolve, pollMs));
+      }
+    };
+    return this.watched(look());
+  }
+
+  /** `null` when the promise is not there after so many seconds. */
+  async before<Value>(seconds: number, promise: Promise<Value>): Promise<Value | null> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(resolve, seconds * 1_000, null);
+    });
+    try {
+      return await this.watched(Promise.race([promise, late]));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** The promise, unless the demo is interrupted or one of its processes fails first. */
+  watched<Value>(promise: Promise<Value>): Promise<Value> {
+    const { signal } = this.#options;
+    signal.throwIfAborted();
+    const interrupted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    return Promise.race([promise, interrupted, ...this.#failures]);
+  }
+
+  /** Ends everything, the last started first. Returns what could not be ended, in words. */
+  async tearDown(): Promise<string[]> {
+    const faults: string[] = [];
+    for (const { what, end } of this.#endings.toReversed()) {
+      try {
+        await end();
+      } catch (error) {
+        faults.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+    this.#endings.length = 0;
+    return faults;
+  }
+
+  /** Lets containers and relay run on; ends only the demo's own witnesses. */
+  async release(): Promise<string[]> {
+    const { kafka, redis, relay } = this.running;
+    const kept = new Set([kafka, redis, 'relay']);
+    const ended = this.#endings.filter(({ what }) => !kept.has(what));
+    this.#endings.splice(0, this.#endings.length, ...ended);
+    relay.release();
+    return this.tearDown();
+  }
+
+  #child<Message extends { readonly type: string }>(
+    name: 'publisher' | 'tail' | 'probe' | 'consumer',
+    task: object,
+  ): Child<Message> {
+    const child = new Child<Message>(name, task, join(this.#options.folder, `${name}.log`));
+    this.#endWith(name, () => child.stop());
+    return child;
+  }
+
+  #endWith(what: string, end: () => Promise<unknown>): void {
+    this.#endings.push({ what, end });
+  }
+}
+
+/** Rejects whenever the process ends by itself. */
+async function neverEnds(child: Child<TailMessage>): Promise<never> {
+  await child.ended;
+  throw new Error(`the ${child.name} ended`);
+}
+
+/** Rejects when the process ends with an error, and never resolves. */
+async function failsOnly(child: Child<PublisherMessage>): Promise<never> {
+  await child.ended;
+  return new Promise<never>(() => {});
+}

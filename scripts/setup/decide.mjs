@@ -1,0 +1,55 @@
+// Decisions of the set-up, without effects, so that they can be tested.
+
+export const nodeMinimum = '22.22.0';
+
+/** Negative, 0 or positive, as for sort; missing parts count as 0. */
+export function compareVersions(left, right) {
+  const parts = (version) => version.replace(/^v/, '').split('.').map(Number);
+  const [a, b] = [parts(left), parts(right)];
+  for (let index = 0; index < 3; index += 1) {
+    const difference = (a[index] ?? 0) - (b[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+export const nodeIsRecent = (version) => compareVersions(version, nodeMinimum) >= 0;
+
+/** What to do about missing system packages: 'install', 'ask', or 'refuse'. */
+export function installPolicy({ env, isTty }) {
+  if (env.OUTBOX_RELAY_NO_INSTALL === '1') return 'refuse';
+  if (!isTty || env.CI === 'true') return 'install';
+  return 'ask';
+}
+
+/** KEY=value lines; anything else is left alone by mergeEnv. */
+export function parseEnv(text) {
+  const entries = text
+    .split('\n')
+    .map((line) => /^([A-Z_][A-Z0-9_]*)=(.*)$/.exec(line.trim()))
+    .filter(Boolean)
+    .map(([, key, value]) => [key, value]);
+  return Object.fromEntries(entries);
+}
+
+/** The text with these values set; other lines, comments too, stay as they are. */
+export function mergeEnv(text, values) {
+  const lines = text === '' ? [] : text.replace(/\n$/, '').split('\n');
+  const left = new Map(Object.entries(values));
+  const merged = lines.map((line) => {
+    const key = line.split('=')[0].trim();
+    if (!left.has(key)) return line;
+    const value = left.get(key);
+    left.delete(key);
+    return `${key}=${value}`;
+  });
+  for (const [key, value] of left) merged.push(`${key}=${value}`);
+  return `${merged.join('\n')}\n`;
+}
+
+/** Where the images come from: given by the caller, known from last time, pulled, or built. */
+export function imageSource({ wanted, recorded, present }) {
+  if (wanted !== undefined && wanted !== '') return { from: 'environment', image: wanted };
+  if (recorded !== undefined && present) return { from: 'record', image: recorded };
+  return { from: 'search', image: null };
+}

@@ -8,10 +8,7 @@ import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** Node's own remarks about running TypeScript, and about kafkajs's timers (tulios/kafkajs#1751). */
-const quiet = [
-  '--disable-warning=ExperimentalWarning',
-  '--disable-warning=TimeoutNegativeWarning',
-];
+const quiet = ['--disable-warning=ExperimentalWarning', '--disable-warning=TimeoutNegativeWarning'];
 
 /** A witness or the publisher: a file of this folder with a task, that sends messages. */
 export class Child<Message extends { readonly type: string }> {

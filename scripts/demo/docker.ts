@@ -30,10 +30,16 @@ export async function runContainer(spec: ContainerSpec): Promise<string> {
   const publish = `127.0.0.1:${spec.port}:${spec.containerPort}`;
   const identity = ['--name', spec.name, '--label', `${label}=${session}`];
   await docker(
-    ['run', '--detach', '--pull', 'never', ...identity, '--publish', publish, ...environment].concat(
-      spec.image,
-      spec.command,
-    ),
+    [
+      'run',
+      '--detach',
+      '--pull',
+      'never',
+      ...identity,
+      '--publish',
+      publish,
+      ...environment,
+    ].concat(spec.image, spec.command),
   );
   return spec.name;
 }

@@ -2,7 +2,7 @@
  * The separate probe: started when the broker is dead, produces to a topic of its own until the
  * first success, tells when that was, and ends. "The broker is back" means this and nothing else.
  */
-import { impatientClient, giveUp, pause } from './client.ts';
+import { giveUp, impatientClient, pause } from './client.ts';
 import { endWithMain, type ProbeMessage, type ProbeTask, readTask, tell } from './messages.ts';
 
 const pollMs = 50;

@@ -9,7 +9,13 @@ import { openOutbox } from '../../src/index.ts';
 import { pause } from './client.ts';
 import { type FlightEvent, flightEvent, readFlights } from './flights.ts';
 import { acceptedLine, hashOf, LedgerWriter, unknownLine } from './ledger.ts';
-import { endWithMain, type PublisherMessage, type PublisherTask, readTask, tell } from './messages.ts';
+import {
+  endWithMain,
+  type PublisherMessage,
+  type PublisherTask,
+  readTask,
+  tell,
+} from './messages.ts';
 
 const groupMax = 1_000;
 const tickMs = 10;

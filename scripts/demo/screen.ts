@@ -2,7 +2,14 @@
  * Puts the view onto a stream: redraws the panel in place on a terminal, writes plain lines
  * elsewhere. It hides the cursor while it draws and gives it back when it closes.
  */
-import { createPaint, fit, panelLines, plainLine, type Snapshot, type StoryLine } from './view.ts';
+import {
+  createPaint,
+  cutTo,
+  panelLines,
+  plainLine,
+  type Snapshot,
+  type StoryLine,
+} from './view.ts';
 
 const redrawMs = 250;
 const plainMs = 2_000;
@@ -60,7 +67,7 @@ export class Screen {
     const columns = this.#out.columns || 80;
     const lines = panelLines(panel, paint)
       .slice(0, Math.max(1, (this.#out.rows || 24) - 1))
-      .map((line) => `\u001b[2K${fit(line, columns - 1)}\n`);
+      .map((line) => `\u001b[2K${cutTo(line, columns - 1)}\n`);
     const back = this.#drawnLines > 0 ? `\u001b[${this.#drawnLines}A` : '';
     this.#out.write(`${back}${lines.join('')}\u001b[J`);
     this.#drawnLines = lines.length;

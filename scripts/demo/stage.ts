@@ -5,7 +5,14 @@
  */
 import { join } from 'node:path';
 import { Child, Supervisor } from './child.ts';
-import { freePorts, killContainer, removeContainer, startContainer } from './docker.ts';
+import {
+  type ContainerSpec,
+  freePorts,
+  killContainer,
+  removeContainer,
+  startContainer,
+} from './docker.ts';
+import { Endings } from './endings.ts';
 import type {
   ConsumerMessage,
   ConsumerTask,
@@ -16,7 +23,14 @@ import type {
   TailMessage,
   TailTask,
 } from './messages.ts';
-import { askRedis, chooseImages, kafkaSpec, redisReady, redisSpec, startService } from './services.ts';
+import {
+  askRedis,
+  chooseImages,
+  kafkaSpec,
+  redisReady,
+  redisSpec,
+  startService,
+} from './services.ts';
 import { StatusWatch } from './status.ts';
 
 export const topic = 'flights';
@@ -50,16 +64,23 @@ interface Running {
 
 export class Stage {
   readonly #options: StageOptions;
-  readonly #endings: { readonly what: string; readonly end: () => Promise<unknown> }[] = [];
+  readonly #endings = new Endings();
   readonly #failures: Promise<never>[] = [];
   #running: Running | null = null;
   #publishing: { readonly startedMs: number; readonly done: Promise<Published> } | null = null;
   #accepted = 0;
   #records = 0;
   #now = 'starting Kafka and Redis';
+  #over = false;
 
   constructor(options: StageOptions) {
     this.#options = options;
+    const { signal } = options;
+    this.#failWith(
+      new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+      }),
+    );
   }
 
   get dbFile(): string {
@@ -125,11 +146,10 @@ export class Stage {
     const prefix = `outbox-relay-demo-${process.pid}`;
     const kafka = kafkaSpec(`${prefix}-kafka`, images.kafka, kafkaPort);
     const redis = redisSpec(`${prefix}-redis`, images.redis, redisPort);
-    for (const { name } of [kafka, redis]) this.#endWith(name, () => removeContainer(name));
-    await this.watched(Promise.all([startService(kafka), startService(redis)]));
+    await this.watched(Promise.all([kafka, redis].map((spec) => this.#startContainer(spec))));
     const task: TailTask = { broker, topic, partitions, probeTopic };
     const tail = this.#child<TailMessage>('tail', task);
-    this.#failures.push(neverEnds(tail));
+    this.#failWith(neverEnds(tail));
     tail.onMessage((message) => {
       if (message.type === 'records') this.#records = message.count;
     });
@@ -140,8 +160,18 @@ export class Stage {
     this.tell(`Kafka is up on ${broker}, Redis on 127.0.0.1:${redisPort}`);
     const relay = this.#startRelay(broker, redisPort);
     const status = new StatusWatch(this.dbFile, statusEveryMs);
-    this.#endWith('status', () => status.stop());
+    this.#endings.add('status', () => status.stop());
     this.#running = { broker, redisPort, kafka: kafka.name, redis: redis.name, relay, status };
+  }
+
+  #startContainer(spec: ContainerSpec): Promise<void> {
+    const started = startService(spec);
+    // A container that docker is still making cannot be removed yet: it would appear afterwards.
+    this.#endings.add(spec.name, async () => {
+      await started.catch(() => {});
+      await removeContainer(spec.name);
+    });
+    return started;
   }
 
   #startRelay(broker: string, redisPort: number): Supervisor {
@@ -149,8 +179,8 @@ export class Stage {
     const where = ['--db', this.dbFile, '--brokers', broker, '--redis', redisUrl];
     const args = ['run', ...where, '--retries', '3', '--delay', '1000'];
     const relay = new Supervisor(args, join(this.#options.folder, 'relay.log'));
-    this.#endWith('relay', () => relay.stop());
-    this.#failures.push(relay.failed);
+    this.#endings.add('relay', () => relay.stop());
+    this.#failWith(relay.failed);
     return relay;
   }
 
@@ -165,7 +195,7 @@ export class Stage {
     const done = publisher.next('done');
     // Awaited by the story much later; it must not count as unhandled until then.
     done.catch(() => {});
-    this.#failures.push(failsOnly(publisher));
+    this.#failWith(failsOnly(publisher));
     this.#publishing = { startedMs: performance.now(), done };
     this.tell('publishing begins');
   }
@@ -198,12 +228,21 @@ export class Stage {
     await this.watched(this.#child<ConsumerMessage>('consumer', task).next('done'));
   }
 
-  /** Waits for a condition; it is looked at every 20 ms. Rejects as {@link Stage.watched}. */
-  until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  /**
+   * Waits for a condition, looked at every 20 ms. Resolves with whether it came true within
+   * `maxSeconds` (default: no limit). Rejects as {@link Stage.watched}.
+   */
+  until(
+    condition: () => boolean | Promise<boolean>,
+    maxSeconds = Number.POSITIVE_INFINITY,
+  ): Promise<boolean> {
+    const endMs = performance.now() + maxSeconds * 1_000;
     const look = async () => {
-      while (!this.#options.signal.aborted && !(await condition())) {
+      while (!(await condition())) {
+        if (this.#over || performance.now() >= endMs) return false;
         await new Promise((resolve) => setTimeout(resolve, pollMs));
       }
+      return true;
     };
     return this.watched(look());
   }
@@ -223,34 +262,19 @@ export class Stage {
 
   /** The promise, unless the demo is interrupted or one of its processes fails first. */
   watched<Value>(promise: Promise<Value>): Promise<Value> {
-    const { signal } = this.#options;
-    signal.throwIfAborted();
-    const interrupted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    });
-    return Promise.race([promise, interrupted, ...this.#failures]);
+    return Promise.race([promise, ...this.#failures]);
   }
 
   /** Ends everything, the last started first. Returns what could not be ended, in words. */
-  async tearDown(): Promise<string[]> {
-    const faults: string[] = [];
-    for (const { what, end } of this.#endings.toReversed()) {
-      try {
-        await end();
-      } catch (error) {
-        faults.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    }
-    this.#endings.length = 0;
-    return faults;
+  tearDown(): Promise<string[]> {
+    this.#over = true;
+    return this.#endings.endAll();
   }
 
   /** Lets containers and relay run on; ends only the demo's own witnesses. */
-  async release(): Promise<string[]> {
+  release(): Promise<string[]> {
     const { kafka, redis, relay } = this.running;
-    const kept = new Set([kafka, redis, 'relay']);
-    const ended = this.#endings.filter(({ what }) => !kept.has(what));
-    this.#endings.splice(0, this.#endings.length, ...ended);
+    this.#endings.spare(new Set([kafka, redis, 'relay']));
     relay.release();
     return this.tearDown();
   }
@@ -260,12 +284,15 @@ export class Stage {
     task: object,
   ): Child<Message> {
     const child = new Child<Message>(name, task, join(this.#options.folder, `${name}.log`));
-    this.#endWith(name, () => child.stop());
+    this.#endings.add(name, () => child.stop());
     return child;
   }
 
-  #endWith(what: string, end: () => Promise<unknown>): void {
-    this.#endings.push({ what, end });
+  /** Lets every wait reject when this promise does. */
+  #failWith(failure: Promise<never>): void {
+    // Between two waits nobody listens; the next wait still sees it.
+    failure.catch(() => {});
+    this.#failures.push(failure);
   }
 }
 

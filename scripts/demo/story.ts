@@ -29,7 +29,6 @@ export interface StoryPlan {
 const flushAfterShare = 1 / 3;
 const brokerBackMaxSeconds = 90;
 const drainMaxSeconds = 120;
-const pollMs = 20;
 
 /** Plays it through. Rejects when the broker does not come back, or a process ends early. */
 export async function playStory(stage: Stage, plan: StoryPlan): Promise<Story> {
@@ -73,8 +72,8 @@ async function flushMidDrain(stage: Stage, recordsBefore: number): Promise<numbe
   stage.now('the backlog drains; Redis is flushed in the middle of it');
   const goal = (stage.accepted() - recordsBefore) * flushAfterShare;
   const drained = () => stage.records() - recordsBefore >= goal;
-  const inTime = await stage.before(drainMaxSeconds, stage.until(drained));
-  if (inTime === null) stage.tell(`the drain did not begin within ${drainMaxSeconds} s`);
+  const inTime = await stage.until(drained, drainMaxSeconds);
+  if (!inTime) stage.tell(`the drain did not begin within ${drainMaxSeconds} s`);
   await stage.flushRedis();
   const pending = Math.max(0, stage.accepted() - stage.records());
   stage.tell(`Redis is flushed (FLUSHALL) with about ${pending} events waiting`);
@@ -102,9 +101,7 @@ async function settle(stage: Stage, accepted: number): Promise<void> {
     checkedAtMs = performance.now();
     return pending === 0;
   };
-  const inTime = await stage.before(drainMaxSeconds, stage.until(empty));
-  if (inTime !== null) return stage.tell('nothing is pending');
+  const inTime = await stage.until(empty, drainMaxSeconds);
+  if (inTime) return stage.tell('nothing is pending');
   stage.tell(`not drained within ${drainMaxSeconds} s; the verdict will tell what is missing`);
 }
-
-export { pollMs };

@@ -5,7 +5,7 @@
  * The broker stamps records when it appends them (LogAppendTime), so that the moment of each
  * delivery can be read from the topic afterwards instead of from whoever watched.
  */
-import { impatientClient, giveUp, pause } from './client.ts';
+import { giveUp, impatientClient, pause } from './client.ts';
 import { endWithMain, readTask, type TailMessage, type TailTask, tell } from './messages.ts';
 
 const pollMs = 100;

@@ -95,7 +95,9 @@ export function panelLines({ snapshot, pendingHistory, story }: Panel, paint: Pa
     `${label('circuit')}${state}, relay ${relay}, rounds used up ${roundsUsedUp}`,
     `${label('now')}${paint.bold(now)}`,
     '',
-    ...story.map(({ atSeconds, text }) => `${paint.dim(clockText(atSeconds).padStart(6))}  ${text}`),
+    ...story.map(
+      ({ atSeconds, text }) => `${paint.dim(clockText(atSeconds).padStart(6))}  ${text}`,
+    ),
   ];
 }
 
@@ -115,7 +117,7 @@ export function plainLine(snapshot: Snapshot): string {
 }
 
 /** Cuts to the terminal's width; escape sequences take no room. */
-export function fit(line: string, columns: number): string {
+export function cutTo(line: string, columns: number): string {
   let room = columns;
   let cut = '';
   // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is matched

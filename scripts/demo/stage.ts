@@ -31,12 +31,12 @@ import {
   redisSpec,
   startService,
 } from './services.ts';
-import { StatusWatch } from './status.ts';
+import { runCli, StatusWatch } from './status.ts';
+import { Waits } from './waits.ts';
 
 export const topic = 'flights';
 const partitions = 6;
 const probeTopic = 'demo-probe';
-const pollMs = 20;
 const statusEveryMs = 1_000;
 const kafkaReadyMaxSeconds = 90;
 const redisReadyMaxMs = 30_000;
@@ -63,24 +63,18 @@ interface Running {
 }
 
 export class Stage {
+  readonly waits: Waits;
   readonly #options: StageOptions;
   readonly #endings = new Endings();
-  readonly #failures: Promise<never>[] = [];
   #running: Running | null = null;
   #publishing: { readonly startedMs: number; readonly done: Promise<Published> } | null = null;
   #accepted = 0;
   #records = 0;
   #now = 'starting Kafka and Redis';
-  #over = false;
 
   constructor(options: StageOptions) {
     this.#options = options;
-    const { signal } = options;
-    this.#failWith(
-      new Promise<never>((_, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-      }),
-    );
+    this.waits = new Waits(options.signal);
   }
 
   get dbFile(): string {
@@ -110,7 +104,7 @@ export class Stage {
 
   get published(): Promise<Published> {
     if (this.#publishing === null) throw new Error('nothing is being published yet');
-    return this.watched(this.#publishing.done);
+    return this.waits.watched(this.#publishing.done);
   }
 
   accepted(): number {
@@ -146,18 +140,19 @@ export class Stage {
     const prefix = `outbox-relay-demo-${process.pid}`;
     const kafka = kafkaSpec(`${prefix}-kafka`, images.kafka, kafkaPort);
     const redis = redisSpec(`${prefix}-redis`, images.redis, redisPort);
-    await this.watched(Promise.all([kafka, redis].map((spec) => this.#startContainer(spec))));
+    await this.waits.watched(Promise.all([kafka, redis].map((spec) => this.#startContainer(spec))));
     const task: TailTask = { broker, topic, partitions, probeTopic };
     const tail = this.#child<TailMessage>('tail', task);
-    this.#failWith(neverEnds(tail));
+    this.waits.failWith(neverEnds(tail));
     tail.onMessage((message) => {
       if (message.type === 'records') this.#records = message.count;
     });
-    await this.watched(redisReady(redis, redisReadyMaxMs));
-    if ((await this.before(kafkaReadyMaxSeconds, tail.next('ready'))) === null) {
+    await this.waits.watched(redisReady(redis, redisReadyMaxMs));
+    if ((await this.waits.before(kafkaReadyMaxSeconds, tail.next('ready'))) === null) {
       throw new Error(`Kafka was not ready within ${kafkaReadyMaxSeconds} s`);
     }
     this.tell(`Kafka is up on ${broker}, Redis on 127.0.0.1:${redisPort}`);
+    await this.waits.watched(runCli(['migrate', '--db', this.dbFile]));
     const relay = this.#startRelay(broker, redisPort);
     const status = new StatusWatch(this.dbFile, statusEveryMs);
     this.#endings.add('status', () => status.stop());
@@ -180,7 +175,7 @@ export class Stage {
     const args = ['run', ...where, '--retries', '3', '--delay', '1000'];
     const relay = new Supervisor(args, join(this.#options.folder, 'relay.log'));
     this.#endings.add('relay', () => relay.stop());
-    this.#failWith(relay.failed);
+    this.waits.failWith(relay.failed);
     return relay;
   }
 
@@ -195,7 +190,7 @@ export class Stage {
     const done = publisher.next('done');
     // Awaited by the story much later; it must not count as unhandled until then.
     done.catch(() => {});
-    this.#failWith(failsOnly(publisher));
+    this.waits.failWith(failsOnly(publisher));
     this.#publishing = { startedMs: performance.now(), done };
     this.tell('publishing begins');
   }
@@ -225,49 +220,12 @@ export class Stage {
   async consume(): Promise<void> {
     const { broker } = this.running;
     const task: ConsumerTask = { broker, topic, consumedFile: this.consumedFile };
-    await this.watched(this.#child<ConsumerMessage>('consumer', task).next('done'));
-  }
-
-  /**
-   * Waits for a condition, looked at every 20 ms. Resolves with whether it came true within
-   * `maxSeconds` (default: no limit). Rejects as {@link Stage.watched}.
-   */
-  until(
-    condition: () => boolean | Promise<boolean>,
-    maxSeconds = Number.POSITIVE_INFINITY,
-  ): Promise<boolean> {
-    const endMs = performance.now() + maxSeconds * 1_000;
-    const look = async () => {
-      while (!(await condition())) {
-        if (this.#over || performance.now() >= endMs) return false;
-        await new Promise((resolve) => setTimeout(resolve, pollMs));
-      }
-      return true;
-    };
-    return this.watched(look());
-  }
-
-  /** `null` when the promise is not there after so many seconds. */
-  async before<Value>(seconds: number, promise: Promise<Value>): Promise<Value | null> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<null>((resolve) => {
-      timer = setTimeout(resolve, seconds * 1_000, null);
-    });
-    try {
-      return await this.watched(Promise.race([promise, late]));
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /** The promise, unless the demo is interrupted or one of its processes fails first. */
-  watched<Value>(promise: Promise<Value>): Promise<Value> {
-    return Promise.race([promise, ...this.#failures]);
+    await this.waits.watched(this.#child<ConsumerMessage>('consumer', task).next('done'));
   }
 
   /** Ends everything, the last started first. Returns what could not be ended, in words. */
   tearDown(): Promise<string[]> {
-    this.#over = true;
+    this.waits.close();
     return this.#endings.endAll();
   }
 
@@ -286,13 +244,6 @@ export class Stage {
     const child = new Child<Message>(name, task, join(this.#options.folder, `${name}.log`));
     this.#endings.add(name, () => child.stop());
     return child;
-  }
-
-  /** Lets every wait reject when this promise does. */
-  #failWith(failure: Promise<never>): void {
-    // Between two waits nobody listens; the next wait still sees it.
-    failure.catch(() => {});
-    this.#failures.push(failure);
   }
 }
 

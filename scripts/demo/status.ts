@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 const cli = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const askTimeoutMs = 10_000;
+const cliTimeoutMs = 10_000;
 
 export interface OutboxStatus {
   readonly relay: string;
@@ -45,10 +45,19 @@ export function parseStatus(text: string): OutboxStatus {
   };
 }
 
+/** Runs a command of ours to its end and gives its stdout. Rejects with what it printed. */
+export async function runCli(args: readonly string[]): Promise<string> {
+  const command = ['--disable-warning=ExperimentalWarning', cli, ...args];
+  try {
+    return (await execute(process.execPath, command, { timeout: cliTimeoutMs })).stdout;
+  } catch (error) {
+    const { stderr, message } = error as Error & { stderr?: string };
+    throw new Error(`outbox-relay ${args[0]}: ${stderr?.trim() || message}`, { cause: error });
+  }
+}
+
 export async function askStatus(dbFile: string): Promise<OutboxStatus> {
-  const args = ['--disable-warning=ExperimentalWarning', cli, 'status', '--db', dbFile, '--json'];
-  const { stdout } = await execute(process.execPath, args, { timeout: askTimeoutMs });
-  return parseStatus(stdout);
+  return parseStatus(await runCli(['status', '--db', dbFile, '--json']));
 }
 
 /** Asks again and again until it is stopped; keeps the last answer and the peak. */

@@ -32,7 +32,7 @@ const drainMaxSeconds = 120;
 
 /** Plays it through. Rejects when the broker does not come back, or a process ends early. */
 export async function playStory(stage: Stage, plan: StoryPlan): Promise<Story> {
-  await stage.until(() => stage.publishingSeconds() >= plan.brokerKillSeconds);
+  await stage.waits.until(() => stage.publishingSeconds() >= plan.brokerKillSeconds);
   const outage = await breakBroker(stage, plan.outageSeconds);
   const pendingAtFlush = await flushMidDrain(stage, outage.recordsBefore);
   const pendingAtRelayKill = await killRelay(stage, plan.relayKillSeconds);
@@ -51,7 +51,7 @@ async function breakBroker(stage: Stage, outageSeconds: number) {
   const recordsBefore = stage.records();
   stage.tell(`Kafka is killed (SIGKILL) and stays dead for ${outageSeconds} s`);
   const deadSeconds = () => (Date.now() - killedAtMs) / 1_000;
-  await stage.until(() => {
+  await stage.waits.until(() => {
     const left = Math.max(0, Math.ceil(outageSeconds - deadSeconds()));
     stage.now(`Kafka is dead, started again in ${left} s; publishing goes on`);
     return deadSeconds() >= outageSeconds;
@@ -60,7 +60,7 @@ async function breakBroker(stage: Stage, outageSeconds: number) {
   await stage.startBroker();
   stage.tell('Kafka is started again');
   stage.now('Kafka recovers its log; publishing goes on');
-  const answered = await stage.before(brokerBackMaxSeconds, probe.next('answered'));
+  const answered = await stage.waits.before(brokerBackMaxSeconds, probe.next('answered'));
   if (answered === null) {
     throw new Error(`Kafka did not answer within ${brokerBackMaxSeconds} s of its start`);
   }
@@ -72,7 +72,7 @@ async function flushMidDrain(stage: Stage, recordsBefore: number): Promise<numbe
   stage.now('the backlog drains; Redis is flushed in the middle of it');
   const goal = (stage.accepted() - recordsBefore) * flushAfterShare;
   const drained = () => stage.records() - recordsBefore >= goal;
-  const inTime = await stage.until(drained, drainMaxSeconds);
+  const inTime = await stage.waits.until(drained, drainMaxSeconds);
   if (!inTime) stage.tell(`the drain did not begin within ${drainMaxSeconds} s`);
   await stage.flushRedis();
   const pending = Math.max(0, stage.accepted() - stage.records());
@@ -82,7 +82,7 @@ async function flushMidDrain(stage: Stage, recordsBefore: number): Promise<numbe
 
 async function killRelay(stage: Stage, atSeconds: number): Promise<number> {
   stage.now('the relay goes on without what Redis knew');
-  await stage.until(() => stage.publishingSeconds() >= atSeconds);
+  await stage.waits.until(() => stage.publishingSeconds() >= atSeconds);
   await stage.killRelay();
   const pending = Math.max(0, stage.accepted() - stage.records());
   stage.tell('the relay is killed (SIGKILL); its supervisor starts another one');
@@ -101,7 +101,7 @@ async function settle(stage: Stage, accepted: number): Promise<void> {
     checkedAtMs = performance.now();
     return pending === 0;
   };
-  const inTime = await stage.until(empty, drainMaxSeconds);
+  const inTime = await stage.waits.until(empty, drainMaxSeconds);
   if (inTime) return stage.tell('nothing is pending');
   stage.tell(`not drained within ${drainMaxSeconds} s; the verdict will tell what is missing`);
 }

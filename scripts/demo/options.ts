@@ -116,10 +116,11 @@ export function scheduleOf(options: {
 }): DemoSchedule {
   const { events, outageSeconds } = options;
   const publishSeconds = Math.max(outageSeconds + calmSeconds, events / eventsPerSecondMax);
+  const calm = publishSeconds - outageSeconds;
   return {
     publishSeconds,
     eventsPerSecond: events / publishSeconds,
-    brokerKillSeconds: (publishSeconds - outageSeconds) * 0.35,
-    relayKillSeconds: publishSeconds * 0.84,
+    brokerKillSeconds: calm * 0.35,
+    relayKillSeconds: calm * 0.75 + outageSeconds,
   };
 }

@@ -20,15 +20,23 @@ CREATE TABLE outbox_events (
   seq        INTEGER PRIMARY KEY AUTOINCREMENT CHECK (seq > 0),
   id         TEXT    NOT NULL CHECK (length(id) = 36),
   topic      TEXT    NOT NULL CHECK (length(topic) BETWEEN 1 AND 249),
-  key        BLOB,
-  value      BLOB,
-  headers    TEXT,
-  partition  INTEGER CHECK (partition >= 0),
   lane       INTEGER NOT NULL CHECK (lane BETWEEN 0 AND 255),
+  created_at INTEGER NOT NULL,
+  partition  INTEGER CHECK (partition >= 0),
   retries    INTEGER CHECK (retries >= 0),
   delay_ms   INTEGER CHECK (delay_ms >= 0),
-  created_at INTEGER NOT NULL
+  -- the large columns come last: reading the small ones does not walk their overflow pages
+  headers    TEXT,
+  key        BLOB,
+  value      BLOB
 ) STRICT;
+
+-- A row in a lane that does not exist would never be read: other writers are told at once.
+CREATE TRIGGER outbox_events_lane BEFORE INSERT ON outbox_events
+WHEN NEW.lane >= (SELECT lanes FROM outbox_meta)
+BEGIN
+  SELECT RAISE(ABORT, 'lane is not below outbox_meta.lanes');
+END;
 
 -- seq is the rowid and therefore the second column of this index.
 CREATE INDEX outbox_events_by_lane ON outbox_events (lane);
@@ -47,6 +55,7 @@ CREATE TABLE outbox_lanes (
   paused           INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
   delivered        INTEGER NOT NULL DEFAULT 0 CHECK (delivered >= 0),
   delivered_by_job INTEGER NOT NULL DEFAULT 0 CHECK (delivered_by_job BETWEEN 0 AND delivered),
+  held             INTEGER NOT NULL DEFAULT 0 CHECK (held >= 0),
   rounds_used_up   INTEGER NOT NULL DEFAULT 0 CHECK (rounds_used_up >= 0)
 ) STRICT;
 

@@ -1,0 +1,41 @@
+/** SQLite's errors in our words. Total: whatever is thrown comes back as an error to throw. */
+import {
+  FileUnusableError,
+  OutboxBusyError,
+  OutboxClosedError,
+  OutboxFullError,
+  OutboxIoError,
+  OutboxRelayError,
+} from '../../core/errors.ts';
+
+/** Extended result code, e.g. `SQLITE_BUSY_SNAPSHOT`; empty when it is not SQLite's error. */
+export function sqliteCode(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && code.startsWith('SQLITE_') ? code : '';
+}
+
+export function isBusy(error: unknown): boolean {
+  return /^SQLITE_(BUSY|LOCKED)/.test(sqliteCode(error));
+}
+
+/** A failed read, write or sync: after it, whether a commit is durable is not known. */
+export function isIoFailure(error: unknown): boolean {
+  return /^SQLITE_IOERR/.test(sqliteCode(error));
+}
+
+export function toOutboxError(error: unknown, doing: string): Error {
+  if (error instanceof OutboxRelayError) return error;
+  const code = sqliteCode(error);
+  const message = `${doing}: ${error instanceof Error ? error.message : String(error)}`;
+  const options = { cause: error, details: { sqlite: code } };
+  if (isBusy(error)) return new OutboxBusyError(message, options);
+  if (code.startsWith('SQLITE_FULL')) return new OutboxFullError(message, options);
+  if (/^SQLITE_(NOTADB|CANTOPEN|READONLY|PERM|AUTH)/.test(code)) {
+    return new FileUnusableError(message, options);
+  }
+  if (code !== '') return new OutboxIoError(message, options);
+  if (error instanceof TypeError && /not open/.test(error.message)) {
+    return new OutboxClosedError(message, options);
+  }
+  return error instanceof Error ? error : new OutboxIoError(message, options);
+}

@@ -1,0 +1,115 @@
+/** Opens an outbox: a path of its own, or beside the application's handle on the same file. */
+import type { Clock } from '../../core/clock.ts';
+import { ConfigInvalidError, LanesDifferError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import type { EventAppender, OutboxIdentity, OutboxStore } from '../store.ts';
+import { HandleAppender } from './append.ts';
+import { checkHandle } from './checks.ts';
+import { openConnection } from './connection.ts';
+import {
+  constructorOf,
+  type Database,
+  type DatabaseConstructor,
+  loadDatabaseConstructor,
+} from './database.ts';
+import { checkSchema, migrate } from './migrate.ts';
+import { SqliteStore } from './store.ts';
+
+export type SqliteSource =
+  | { readonly path: string; readonly create?: boolean }
+  | { readonly db: Database };
+
+export interface SqliteOptions {
+  readonly clock: Clock;
+  /** Applies missing migrations; otherwise the schema must be there. */
+  readonly migrate: boolean;
+  /** Lanes of a new outbox; a file that exists must have the same. Default: 8, or the file's. */
+  readonly lanes?: number | undefined;
+}
+
+export interface SqliteOutbox {
+  readonly identity: OutboxIdentity;
+  readonly path: string;
+  /** Writes on the application's handle, or on one of our own when a path was given. */
+  readonly appender: EventAppender;
+  /** Names of the migrations that opening applied. */
+  readonly migrated: readonly string[];
+  inTransaction(): boolean;
+  /** Runs `fn` in an IMMEDIATE transaction of the appender's handle. */
+  transaction<T>(fn: () => T): T;
+  /** A store with a connection of its own; the caller closes it. */
+  openStore(): OutboxStore;
+  /** Closes what this opened; a handle of the application stays open. Legal twice. */
+  close(): void;
+}
+
+/**
+ * @throws FILE_NOT_FOUND, FILE_IN_MEMORY, FILE_ATTACHED, FILE_ON_NETWORK, FILE_UNUSABLE,
+ *   SQLITE_TOO_OLD, SQLITE_SECOND_COPY, WAL_UNAVAILABLE, SYNCHRONOUS_NOT_FULL, SCHEMA_MISSING,
+ *   SCHEMA_NEWER, MIGRATION_FAILED, LANES_DIFFER
+ */
+export function openSqliteOutbox(source: SqliteSource, options: SqliteOptions): SqliteOutbox {
+  const given = 'db' in source ? source.db : null;
+  const Constructor = given === null ? loadDatabaseConstructor() : constructorOf(given);
+  const path = 'path' in source ? source.path : checkHandle(source.db);
+  const create = given === null && 'path' in source && source.create !== false;
+  const first = openConnection(Constructor, path, { create: create && options.migrate });
+  try {
+    const migrated = prepareSchema(first, options);
+    const identity = readIdentity(first, options.lanes);
+    const handle = given ?? first;
+    if (given !== null) first.close();
+    return describe({ Constructor, path, identity, handle, options, migrated, owned: !given });
+  } catch (error) {
+    first.close();
+    throw error;
+  }
+}
+
+function prepareSchema(db: Database, options: SqliteOptions): string[] {
+  const lanes = options.lanes ?? limits.lanesDefault;
+  if (!Number.isInteger(lanes) || lanes < 1 || lanes > limits.lanesMax) {
+    throw new ConfigInvalidError(`lanes: ${lanes} is not between 1 and ${limits.lanesMax}`);
+  }
+  if (options.migrate) return migrate(db, { clock: options.clock, lanes });
+  checkSchema(db);
+  return [];
+}
+
+function readIdentity(db: Database, wanted: number | undefined): OutboxIdentity {
+  const row = db.prepare('SELECT outbox_id AS outboxId, lanes FROM outbox_meta').get();
+  const identity = Object.freeze(row as OutboxIdentity);
+  if (wanted !== undefined && wanted !== identity.lanes) {
+    throw new LanesDifferError(`the file has ${identity.lanes} lanes, ${wanted} were asked for`);
+  }
+  return identity;
+}
+
+interface Opened {
+  readonly Constructor: DatabaseConstructor;
+  readonly path: string;
+  readonly identity: OutboxIdentity;
+  readonly handle: Database;
+  readonly options: SqliteOptions;
+  readonly migrated: readonly string[];
+  readonly owned: boolean;
+}
+
+function describe({ Constructor, path, identity, handle, options, ...rest }: Opened): SqliteOutbox {
+  const appender = new HandleAppender(handle, identity);
+  return {
+    identity,
+    path,
+    appender,
+    migrated: rest.migrated,
+    inTransaction: () => handle.inTransaction,
+    transaction: <T>(fn: () => T): T => handle.transaction(fn).immediate(),
+    openStore: () => {
+      const db = openConnection(Constructor, path, { create: false });
+      return new SqliteStore({ db, Constructor, path, identity, clock: options.clock });
+    },
+    close: () => {
+      if (rest.owned) handle.close();
+    },
+  };
+}

@@ -1,0 +1,222 @@
+/** The store seam on a SQLite file, over a connection of its own. */
+import type { Clock } from '../../core/clock.ts';
+import { invariant } from '../../core/errors.ts';
+import type { AppendResult, EncodedEvent, LoggedEvent } from '../../core/event.ts';
+import type {
+  BatchBounds,
+  Heartbeat,
+  LaneFailure,
+  LaneRecord,
+  Lease,
+  OutboxIdentity,
+  OutboxStore,
+  OutboxSummary,
+  Settlement,
+} from '../store.ts';
+import { EventInserter, rowError } from './append.ts';
+import type { Database, DatabaseConstructor, Statement } from './database.ts';
+import { toOutboxError } from './failures.ts';
+import { LaneTable } from './lanes.ts';
+import { LogTable } from './log.ts';
+import { Presence } from './presence.ts';
+import { Pruner } from './pruner.ts';
+import { Writer } from './writer.ts';
+
+export interface SqliteStoreParts {
+  readonly db: Database;
+  readonly Constructor: DatabaseConstructor;
+  readonly path: string;
+  readonly identity: OutboxIdentity;
+  readonly clock: Clock;
+}
+
+export class SqliteStore implements OutboxStore {
+  readonly identity: OutboxIdentity;
+  readonly #db: Database;
+  readonly #clock: Clock;
+  readonly #writer: Writer;
+  readonly #inserter: EventInserter;
+  readonly #lanes: LaneTable;
+  readonly #log: LogTable;
+  readonly #pruner: Pruner;
+  readonly #presence: Presence;
+  readonly #changeMark: Statement;
+  readonly #readPartitions: Statement;
+  readonly #keepPartitions: Statement;
+  readonly #readHeartbeat: Statement;
+  readonly #writeHeartbeat: Statement;
+  readonly #held: Statement;
+  readonly #oldestDedupe: Statement;
+
+  constructor({ db, Constructor, path, identity, clock }: SqliteStoreParts) {
+    this.identity = identity;
+    this.#db = db;
+    this.#clock = clock;
+    this.#writer = new Writer(db, clock);
+    this.#inserter = new EventInserter(db, identity.lanes);
+    this.#lanes = new LaneTable(db);
+    this.#log = new LogTable(db);
+    this.#pruner = new Pruner(db, this.#log);
+    this.#presence = new Presence(Constructor, path);
+    this.#changeMark = db.prepare('PRAGMA data_version').pluck();
+    this.#readPartitions = db
+      .prepare('SELECT partitions FROM outbox_topics WHERE topic = ?')
+      .pluck();
+    this.#keepPartitions = db.prepare('INSERT OR REPLACE INTO outbox_topics VALUES (?, ?)');
+    this.#readHeartbeat = db.prepare(`
+      SELECT relay_owner AS owner, relay_phase AS phase, relay_at AS atMs,
+        relay_circuit AS circuit, relay_rate AS ratePerSecond
+      FROM outbox_meta WHERE relay_owner IS NOT NULL`);
+    this.#writeHeartbeat = db.prepare(`
+      UPDATE outbox_meta SET relay_owner = @owner, relay_phase = @phase, relay_at = @atMs,
+        relay_circuit = @circuit, relay_rate = @ratePerSecond`);
+    this.#held = db.prepare('SELECT sum(held) FROM outbox_lanes').pluck();
+    this.#oldestDedupe = db.prepare('SELECT min(expires_at) FROM outbox_dedupe').pluck();
+  }
+
+  appendAll(events: readonly EncodedEvent[]): Promise<AppendResult[]> {
+    return this.#writer.write('storing events', () => {
+      try {
+        return events.map((event) => this.#inserter.insert(event));
+      } catch (error) {
+        throw rowError(error) ?? error;
+      }
+    });
+  }
+
+  appendEach(events: readonly EncodedEvent[]): Promise<(AppendResult | Error)[]> {
+    const insertOne = this.#db.transaction((event: EncodedEvent) => this.#inserter.insert(event));
+    return this.#writer.write('storing events', () =>
+      events.map((event) => {
+        try {
+          return insertOne(event);
+        } catch (error) {
+          const own = rowError(error);
+          if (own === null) throw error;
+          return own;
+        }
+      }),
+    );
+  }
+
+  changeMark(): number {
+    return this.#do('reading the change mark', () => this.#changeMark.get() as number);
+  }
+
+  lanesWithWork(): number[] {
+    return this.#do('reading lanes', () => this.#lanes.withWork());
+  }
+
+  readLane(lane: number): LaneRecord {
+    const record = this.#do('reading a lane', () => this.#lanes.read(lane));
+    invariant(record !== null, `lane ${lane} has a row`);
+    return record;
+  }
+
+  /** One read transaction, so that counters and lanes belong together. */
+  summary(): OutboxSummary {
+    return this.#do('reading the summary', () => this.#db.transaction(() => this.#summarise())());
+  }
+
+  #summarise(): OutboxSummary {
+    const lanes = this.#lanes.readAll();
+    const accepted = this.#log.accepted();
+    const delivered = lanes.reduce((sum, lane) => sum + lane.delivered, 0);
+    const held = (this.#held.get() as number | null) ?? 0;
+    const oldest = lanes
+      .map(({ lane, cursor }) => this.#log.next(lane, cursor)?.createdAtMs ?? null)
+      .filter((atMs) => atMs !== null);
+    // Writers that choose their own seq leave gaps; an outbox without a next event has none pending.
+    const pending = oldest.length === 0 ? 0 : Math.max(1, accepted - delivered - held);
+    const oldestPendingAtMs = oldest.length === 0 ? null : Math.min(...oldest);
+    const heartbeat = (this.#readHeartbeat.get() as Heartbeat | undefined) ?? null;
+    const counts = { accepted, delivered, held, pending, oldestPendingAtMs };
+    return { identity: this.identity, ...counts, lanes, heartbeat };
+  }
+
+  readBatch(lane: number, afterSeq: number, bounds: BatchBounds): LoggedEvent[] {
+    return this.#do('reading events', () => this.#log.readBatch(lane, afterSeq, bounds));
+  }
+
+  async announceOwner(owner: string): Promise<{ withdraw(): Promise<void> }> {
+    return this.#presence.announce(owner);
+  }
+
+  isOwnerAlive(owner: string): boolean {
+    return this.#presence.isAlive(owner);
+  }
+
+  claimLane(lane: number, owner: string, expectedFence: number): Promise<Lease | null> {
+    return this.#writer.write('claiming a lane', () =>
+      this.#lanes.claim(lane, owner, expectedFence),
+    );
+  }
+
+  renewLeases(owner: string): Promise<void> {
+    return this.#writer.write('renewing leases', () => this.#lanes.renew(owner));
+  }
+
+  holdsLane(lease: Lease): boolean {
+    return this.#do('reading a lease', () => this.#lanes.holds(lease));
+  }
+
+  releaseLane(lease: Lease): Promise<boolean> {
+    return this.#writer.write('releasing a lane', () => this.#lanes.release(lease));
+  }
+
+  settle(lease: Lease, settlement: Settlement): Promise<boolean> {
+    return this.#writer.write('settling a batch', () => this.#lanes.settle(lease, settlement));
+  }
+
+  recordFailure(lease: Lease, failure: LaneFailure): Promise<boolean> {
+    return this.#writer.write('recording a failure', () => this.#lanes.fail(lease, failure));
+  }
+
+  recordRoundUsedUp(lane: number): Promise<void> {
+    return this.#writer.write('recording a round', () => this.#lanes.countRound(lane));
+  }
+
+  readPartitions(topic: string): number | null {
+    const count = this.#do('reading a topic', () => this.#readPartitions.get(topic));
+    return (count as number | undefined) ?? null;
+  }
+
+  rememberPartitions(topic: string, partitions: number): Promise<void> {
+    return this.#writer.write('recording a topic', () => {
+      this.#keepPartitions.run(topic, partitions);
+    });
+  }
+
+  writeHeartbeat(heartbeat: Heartbeat): Promise<void> {
+    return this.#writer.write('writing the heartbeat', () => {
+      this.#writeHeartbeat.run(heartbeat);
+    });
+  }
+
+  async prune(beforeMs: number, rows: number): Promise<number> {
+    const nowMs = this.#clock.now();
+    const expiresAt = this.#do('reading dedupe keys', () => this.#oldestDedupe.get());
+    const deleted = await this.#writer.write('pruning', () => {
+      if (expiresAt !== null && (expiresAt as number) <= nowMs) {
+        this.#pruner.forgetDedupe(nowMs, rows);
+      }
+      return this.#pruner.prune(this.#lanes.readAll(), beforeMs, rows);
+    });
+    if (deleted < rows && this.#pruner.worthShrinking()) {
+      await this.#writer.write('shrinking the file', () => this.#pruner.shrink());
+    }
+    return deleted;
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #do<T>(doing: string, read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw toOutboxError(error, doing);
+    }
+  }
+}

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { buildImage, localImage, packagesForBuild } from '../images/build.mjs';
 import { imageSource, mergeEnv, parseEnv } from './decide.mjs';
 import { installPackages } from './packages.mjs';
-import { run, succeeds } from './process.mjs';
+import { succeeds } from './process.mjs';
 
 /** A pull that shows no progress for this long is given up. */
 const pullIdleMs = 30_000;

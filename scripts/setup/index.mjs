@@ -1,6 +1,7 @@
 // The set-up: each step is looked for first and done only when its result is not there.
-import { createInterface } from 'node:readline/promises';
+
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
 import { installPolicy } from './decide.mjs';
 import { dependencies } from './dependencies.mjs';
@@ -37,7 +38,9 @@ export async function ensureSetup({ only = [...names.keys()], quiet = false } = 
     if (policy === 'ask') await askForPackages(chosen, context, progress);
     for (const group of groups) {
       const steps = group.filter((step) => chosen.has(step));
-      const results = await Promise.allSettled(steps.map((step) => ensure(step, context, progress)));
+      const results = await Promise.allSettled(
+        steps.map((step) => ensure(step, context, progress)),
+      );
       const failed = results.find((result) => result.status === 'rejected');
       if (failed) throw failed.reason;
     }

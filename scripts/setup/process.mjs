@@ -26,7 +26,10 @@ export function run(command, args, { cwd, env, input, idleMs, onLine } = {}) {
     const take = (chunk) => {
       alive();
       all = (all + chunk).slice(-20_000);
-      const line = String(chunk).trim().split(/[\r\n]/).pop();
+      const line = String(chunk)
+        .trim()
+        .split(/[\r\n]/)
+        .pop();
       if (line) onLine?.(line);
     };
     alive();

@@ -11,6 +11,7 @@ import {
   type ConsumerMessage,
   type ConsumerTask,
   endWithMain,
+  finish,
   readTask,
   tell,
 } from './messages.ts';
@@ -80,4 +81,4 @@ async function run(task: ConsumerTask): Promise<number> {
 endWithMain();
 const records = await run(readTask<ConsumerTask>());
 await tell<ConsumerMessage>({ type: 'done', records });
-process.disconnect();
+finish();

@@ -31,6 +31,8 @@ class Interrupted extends Error {
   }
 }
 
+const rateWindowMs = 3_000;
+
 /** Rates over the last seconds, from totals that only grow. */
 class Rate {
   readonly #points: { readonly atMs: number; readonly total: number }[] = [];
@@ -38,7 +40,7 @@ class Rate {
   perSecond(total: number): number {
     const atMs = performance.now();
     this.#points.push({ atMs, total });
-    while ((this.#points[0]?.atMs ?? atMs) < atMs - 2_000) this.#points.shift();
+    while ((this.#points[1]?.atMs ?? atMs) < atMs - rateWindowMs) this.#points.shift();
     const oldest = this.#points[0] ?? { atMs, total };
     return atMs === oldest.atMs ? 0 : ((total - oldest.total) / (atMs - oldest.atMs)) * 1_000;
   }

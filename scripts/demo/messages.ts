@@ -59,7 +59,15 @@ export function tell<Message extends object>(message: Message): Promise<void> {
   });
 }
 
+const orphaned = () => process.exit(1);
+
 /** Ends this process when the main one is gone: nothing of the demo outlives it by accident. */
 export function endWithMain(): void {
-  process.once('disconnect', () => process.exit(1));
+  process.once('disconnect', orphaned);
+}
+
+/** The task is done: lets go of the main process, so that this one can end by itself. */
+export function finish(): void {
+  process.off('disconnect', orphaned);
+  process.disconnect();
 }

@@ -3,7 +3,14 @@
  * first success, tells when that was, and ends. "The broker is back" means this and nothing else.
  */
 import { giveUp, impatientClient, pause } from './client.ts';
-import { endWithMain, type ProbeMessage, type ProbeTask, readTask, tell } from './messages.ts';
+import {
+  endWithMain,
+  finish,
+  type ProbeMessage,
+  type ProbeTask,
+  readTask,
+  tell,
+} from './messages.ts';
 
 const pollMs = 50;
 
@@ -29,5 +36,4 @@ endWithMain();
 const task = readTask<ProbeTask>();
 while (!(await produceOnce(task))) await pause(pollMs);
 await tell<ProbeMessage>({ type: 'answered', atMs: Date.now() });
-process.disconnect();
-process.exit(0);
+finish();

@@ -11,6 +11,7 @@ import { type FlightEvent, flightEvent, readFlights } from './flights.ts';
 import { acceptedLine, hashOf, LedgerWriter, unknownLine } from './ledger.ts';
 import {
   endWithMain,
+  finish,
   type PublisherMessage,
   type PublisherTask,
   readTask,
@@ -19,7 +20,7 @@ import {
 
 const groupMax = 1_000;
 const tickMs = 10;
-const progressMs = 100;
+const progressMs = 50;
 
 interface Outcome {
   /** Line for the ledger; `null` when the event was refused and nothing is stored. */
@@ -85,4 +86,4 @@ async function run(task: PublisherTask): Promise<void> {
 
 endWithMain();
 await run(readTask<PublisherTask>());
-process.disconnect();
+finish();

@@ -3,6 +3,7 @@
  * elsewhere. It hides the cursor while it draws and gives it back when it closes.
  */
 import {
+  clockText,
   createPaint,
   cutTo,
   panelLines,
@@ -44,7 +45,7 @@ export class Screen {
     const { elapsedSeconds } = this.#take();
     this.#story.push({ atSeconds: elapsedSeconds, text });
     if (this.#out.isTTY) this.#draw();
-    else this.#out.write(`${plainLine(this.#take())}\n    * ${text}\n`);
+    else this.#out.write(`${clockText(elapsedSeconds).padStart(6)}  * ${text}\n`);
   }
 
   /** Draws once more and leaves the last picture. Legal twice. */

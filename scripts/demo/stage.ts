@@ -192,6 +192,7 @@ export class Stage {
     done.catch(() => {});
     this.waits.failWith(failsOnly(publisher));
     this.#publishing = { startedMs: performance.now(), done };
+    this.now('nothing yet: flights are published at a steady pace');
     this.tell('publishing begins');
   }
 

@@ -1,6 +1,6 @@
 /**
  * The demo's eye on Kafka, a process of its own: creates the topics, then counts the records of
- * `flights` by the end offsets of its partitions, ten times a second, through all outages.
+ * `flights` by the end offsets of its partitions, twenty times a second, through all outages.
  *
  * The broker stamps records when it appends them (LogAppendTime), so that the moment of each
  * delivery can be read from the topic afterwards instead of from whoever watched.
@@ -8,7 +8,7 @@
 import { giveUp, impatientClient, pause } from './client.ts';
 import { endWithMain, readTask, type TailMessage, type TailTask, tell } from './messages.ts';
 
-const pollMs = 100;
+const pollMs = 50;
 
 async function createTopics(task: TailTask): Promise<boolean> {
   const admin = impatientClient(task.broker, 'demo-tail').admin();

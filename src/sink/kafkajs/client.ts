@@ -1,0 +1,87 @@
+/**
+ * The one importer of kafkajs: a client whose retries are few, short and explicit (its defaults
+ * change with NODE_ENV), which logs nothing, and whose sockets can be cut.
+ *
+ * A request that timed out leaves its socket open (tulios/kafkajs#1783), and `disconnect` waits
+ * for pending requests; cutting the sockets ends both.
+ */
+import { connect, type Socket } from 'node:net';
+import { type Admin, Kafka, logLevel, type Message, type Producer } from 'kafkajs';
+import type { Clock } from '../../core/clock.ts';
+
+export type { Admin, Message, Producer };
+
+export type CreateTopics =
+  | 'broker'
+  | 'never'
+  | { readonly partitions: number; readonly replicationFactor: number };
+
+export interface KafkaJsOptions {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** What to do about a missing topic; `broker` leaves it to auto.create.topics.enable. */
+  readonly createTopics: CreateTopics;
+  readonly clock: Clock;
+  readonly connectTimeoutMs?: number;
+  readonly onWarning?: (code: string, message: string, cause: unknown) => void;
+}
+
+const connectTimeoutMsDefault = 3_000;
+
+/** One client whose sockets can be cut at any moment. */
+export class Client {
+  readonly kafka: Kafka;
+  readonly retry: { initialRetryTime: number; maxRetryTime: number; retries: number };
+  readonly #sockets = new Set<Socket>();
+  #cut = false;
+
+  constructor(options: KafkaJsOptions, label: string) {
+    const retries = Math.max(1, options.brokers.length);
+    this.retry = { initialRetryTime: 50, maxRetryTime: 250, retries };
+    const connectionTimeout = options.connectTimeoutMs ?? connectTimeoutMsDefault;
+    this.kafka = new Kafka({
+      brokers: [...options.brokers],
+      clientId: `${options.clientId}-${label}`,
+      connectionTimeout,
+      requestTimeout: 30_000,
+      retry: this.retry,
+      logLevel: logLevel.NOTHING,
+      socketFactory: ({ host, port, onConnect }) => this.#open(host, port, onConnect),
+    });
+  }
+
+  #open(host: string, port: number, onConnect: () => void): Socket {
+    // A retry of the client after the cut must not come back to life.
+    if (this.#cut) throw new Error('the connection was given up');
+    const socket = connect({ host, port }, onConnect);
+    socket.setKeepAlive(true, 60_000);
+    socket.setNoDelay(true);
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    return socket;
+  }
+
+  /** Ends every connection now; what waits for an answer rejects. */
+  cut(): void {
+    this.#cut = true;
+    for (const socket of this.#sockets) socket.destroy(new Error('the connection was given up'));
+  }
+}
+
+/** Result of `work`, or `null` when it took longer; a late rejection is nobody's. */
+export async function within<T>(
+  clock: Clock,
+  ms: number,
+  work: Promise<T>,
+): Promise<{ value: T } | null> {
+  let cancel = () => {};
+  const late = new Promise<null>((resolve) => {
+    cancel = clock.after(ms, () => resolve(null));
+  });
+  work.catch(() => {}); // after the deadline nobody listens; before it the race rejects
+  try {
+    return await Promise.race([work.then((value) => ({ value })), late]);
+  } finally {
+    cancel();
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * The driver seam on kafkajs: senders, and one connection for questions.
+ *
+ * A connection that is not used is given up: the client's request queue polls once a millisecond
+ * (tulios/kafkajs#1704).
+ */
+import { classify } from '../classify.ts';
+import type { Driver, LeadersOutcome, Sender, SendFailure, TopicLeaders } from '../driver.ts';
+import { type Admin, Client, type KafkaJsOptions, within } from './client.ts';
+import { TopicInquiry } from './leaders.ts';
+import { KafkaJsSender } from './sender.ts';
+
+const adminIdleMs = 10_000;
+
+class KafkaJsDriver implements Driver {
+  readonly name = 'kafkajs';
+  readonly #options: KafkaJsOptions;
+  readonly #senders = new Set<KafkaJsSender>();
+  readonly #inquiry: TopicInquiry;
+  #admin: { readonly client: Client; readonly ready: Promise<Admin> } | null = null;
+  #cancelIdle: () => void = () => {};
+
+  constructor(options: KafkaJsOptions) {
+    this.#options = options;
+    this.#inquiry = new TopicInquiry(options);
+  }
+
+  createSender(label: string): Sender {
+    const sender = new KafkaJsSender(this.#options, label);
+    this.#senders.add(sender);
+    return sender;
+  }
+
+  async leaders(topics: readonly string[], deadlineMs: number): Promise<LeadersOutcome> {
+    const { clock } = this.#options;
+    try {
+      const done = await within(
+        clock,
+        deadlineMs,
+        this.#ask(topics, clock.monotonic() + deadlineMs),
+      );
+      if (done !== null) return done.value;
+      this.#dropAdmin();
+      const message = `no answer within ${deadlineMs} ms`;
+      return { kind: 'outage', code: 'DEADLINE', message, topic: null, cause: null };
+    } catch (error) {
+      this.#dropAdmin();
+      const failure = classify(error);
+      return failure.kind === 'unknown' ? { ...failure, kind: 'outage' } : failure;
+    }
+  }
+
+  async #ask(topics: readonly string[], endMs: number): Promise<LeadersOutcome> {
+    const admin = await this.#connectAdmin();
+    const answers = new Map<string, TopicLeaders | SendFailure>();
+    if (topics.length === 0) await admin.describeCluster();
+    // One topic at a time: a failing one would hide the answers for the others.
+    for (const topic of topics) answers.set(topic, await this.#inquiry.ask(admin, topic, endMs));
+    return { kind: 'answered', topics: answers };
+  }
+
+  #connectAdmin(): Promise<Admin> {
+    if (this.#admin === null) {
+      const client = new Client(this.#options, 'leaders');
+      const admin = client.kafka.admin({ retry: client.retry });
+      this.#admin = { client, ready: admin.connect().then(() => admin) };
+    }
+    this.#cancelIdle();
+    this.#cancelIdle = this.#options.clock.after(adminIdleMs, () => this.#dropAdmin());
+    return this.#admin.ready;
+  }
+
+  #dropAdmin(): void {
+    this.#cancelIdle();
+    const dropped = this.#admin;
+    this.#admin = null;
+    dropped?.client.cut();
+    // Clears its timers; a connection that never came about has none.
+    dropped?.ready.then((admin) => admin.disconnect()).catch(() => {});
+  }
+
+  async close(deadlineMs: number): Promise<void> {
+    this.#dropAdmin();
+    const closing = Promise.all([...this.#senders].map((sender) => sender.close()));
+    await within(this.#options.clock, deadlineMs, closing);
+    this.#senders.clear();
+  }
+}
+
+export function createKafkaJsDriver(options: KafkaJsOptions): Driver {
+  return new KafkaJsDriver(options);
+}

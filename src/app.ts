@@ -1,0 +1,203 @@
+/** The composition root: from options to parts, and from parts to an outbox or a relay. */
+import { v7 as uuidv7 } from 'uuid';
+import { type OutboxStatus, readStatus } from './admin/status.ts';
+import type { RelayOptions } from './config/options.ts';
+import { type RelayConfig, resolveConfig } from './config/resolve.ts';
+import { type Clock, systemClock } from './core/clock.ts';
+import { ConfigInvalidError, invariant, RelayStateError } from './core/errors.ts';
+import { limits } from './core/limits.ts';
+import { Outbox } from './enqueue/outbox.ts';
+import type { Database } from './outbox/sqlite/database.ts';
+import { openSqliteOutbox } from './outbox/sqlite/open.ts';
+import type { OutboxStore } from './outbox/store.ts';
+import { createRelayEmitter, type RelayEvents } from './relay/events.ts';
+import type { StepHook } from './relay/lane.ts';
+import { RelayCore } from './relay/relay.ts';
+import type { Driver } from './sink/driver.ts';
+import { createKafkaJsDriver } from './sink/kafkajs/driver.ts';
+import { choosePartition } from './sink/partitioner.ts';
+import { createBullMqTrigger } from './trigger/bullmq.ts';
+import { createInProcessTrigger } from './trigger/in-process.ts';
+import type { TriggerEvents } from './trigger/trigger.ts';
+
+/** A file of the outbox's own, or the application's handle on the file that holds its tables. */
+export type OutboxSource = { readonly path: string } | { readonly db: Database };
+
+export interface OpenOptions {
+  /** Lanes of a new outbox, 1 to 256; must equal the file's. Default: 8, or the file's. */
+  readonly lanes?: number;
+  /** Largest key, value and headers of an event, bytes. Default: 1,000,000. */
+  readonly recordBytesMax?: number;
+  /** Source of time. Default: the system's. */
+  readonly clock?: Clock;
+}
+
+/**
+ * Opens an outbox for writing, creating or migrating its tables. With `db`, the handle must be in
+ * WAL with `synchronous=FULL`; nothing of it is changed.
+ * @throws FILE_IN_MEMORY, FILE_ATTACHED, FILE_ON_NETWORK, FILE_UNUSABLE, SQLITE_TOO_OLD,
+ *   SQLITE_SECOND_COPY, WAL_UNAVAILABLE, SYNCHRONOUS_NOT_FULL, SCHEMA_NEWER, MIGRATION_FAILED,
+ *   LANES_DIFFER, CONFIG_INVALID
+ */
+export function openOutbox(source: OutboxSource, options: OpenOptions = {}): Outbox {
+  const { clock = systemClock, recordBytesMax = limits.recordBytesMaxDefault, lanes } = options;
+  if (!Number.isInteger(recordBytesMax) || recordBytesMax < 1) {
+    throw new ConfigInvalidError(`recordBytesMax: ${recordBytesMax} is not a whole number from 1`);
+  }
+  const opened = openSqliteOutbox(source, { clock, migrate: true, lanes });
+  return new Outbox({
+    path: opened.path,
+    appender: opened.appender,
+    rules: { recordBytesMax, newId: uuidv7, now: () => clock.now() },
+    transaction: opened.transaction,
+    openStore: opened.openStore,
+    close: opened.close,
+  });
+}
+
+/** Parts that a test may replace. */
+export interface RelayHooks {
+  readonly clock?: Clock;
+  readonly createDriver?: (config: RelayConfig) => Driver;
+  /** Called at the named steps of every drain; it may take its time, or end the process. */
+  readonly onStep?: StepHook;
+  /** `false` keeps the sweep from draining in this process; no effect without Redis. */
+  readonly inProcessDrain?: boolean;
+}
+
+/** A relay of one outbox. Installs no signal handlers and never ends the process. */
+export class Relay {
+  readonly #config: RelayConfig;
+  readonly #hooks: RelayHooks;
+  readonly #clock: Clock;
+  readonly #emitter = createRelayEmitter();
+  #core: RelayCore | null = null;
+  #store: OutboxStore | null = null;
+  #state: 'new' | 'started' | 'stopped' = 'new';
+  #stopping: Promise<void> | null = null;
+
+  constructor(config: RelayConfig, hooks: RelayHooks) {
+    this.#config = config;
+    this.#hooks = hooks;
+    this.#clock = hooks.clock ?? systemClock;
+  }
+
+  /** Listens to one of {@link RelayEvents}. */
+  on<K extends keyof RelayEvents>(name: K, listener: (...args: RelayEvents[K]) => void): this {
+    this.#emitter.on(name, listener as never);
+    return this;
+  }
+
+  off<K extends keyof RelayEvents>(name: K, listener: (...args: RelayEvents[K]) => void): this {
+    this.#emitter.off(name, listener as never);
+    return this;
+  }
+
+  /**
+   * Opens the outbox (making it if need be) and begins to relay. Kafka and Redis may both be away.
+   * @throws what opening an outbox throws; RELAY_STATE when it was started before
+   */
+  async start(): Promise<void> {
+    if (this.#state !== 'new') throw new RelayStateError(`the relay is ${this.#state}`);
+    this.#state = 'started';
+    const { db: path, lanes } = this.#config;
+    const opened = openSqliteOutbox({ path }, { clock: this.#clock, migrate: true, lanes });
+    this.#store = opened.openStore();
+    opened.close();
+    this.#core = createCore(this.#config, this.#hooks, this.#store, this.#emitter);
+    try {
+      await this.#core.start();
+    } catch (error) {
+      await this.#core.stop(0).catch(() => {}); // the reason for failing to start is the news
+      throw error;
+    }
+  }
+
+  /**
+   * Takes no new work, waits for running drains, gives everything back. Legal before start and
+   * twice.
+   * @param options.deadlineMs how long to wait for running drains. Default: `stopDeadlineMs`
+   * @throws STOP_DEADLINE when a drain had to be cut off; its events stay in the outbox
+   */
+  stop(options: { readonly deadlineMs?: number } = {}): Promise<void> {
+    this.#state = 'stopped';
+    const deadlineMs = options.deadlineMs ?? this.#config.stopDeadlineMs;
+    this.#stopping ??= this.#core?.stop(deadlineMs) ?? Promise.resolve();
+    return this.#stopping;
+  }
+
+  /** As `outbox-relay status --json`. Needs a started relay. */
+  status(): OutboxStatus {
+    if (this.#state !== 'started' || this.#store === null) {
+      throw new RelayStateError('the relay is not running');
+    }
+    return readStatus(this.#store, this.#clock);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+/**
+ * Makes a relay; nothing is opened before `start()`.
+ * @throws CONFIG_INVALID with every fault at once
+ */
+export function createRelay(options: RelayOptions, hooks: RelayHooks = {}): Relay {
+  return new Relay(resolveConfig(options), hooks);
+}
+
+function createCore(
+  config: RelayConfig,
+  hooks: RelayHooks,
+  store: OutboxStore,
+  emitter: ReturnType<typeof createRelayEmitter>,
+): RelayCore {
+  const clock = hooks.clock ?? systemClock;
+  const { retry, redis } = config;
+  const { lanes, outboxId } = store.identity;
+  const onWarning = (code: string, message: string, cause: unknown) => {
+    emitter.emit('warning', { code, message, cause });
+  };
+  const inProcess = (events: TriggerEvents) =>
+    createInProcessTrigger({ lanes, retry, clock, events });
+  const bullMq = (events: TriggerEvents) => {
+    invariant(redis !== null, 'a BullMQ trigger has a URL');
+    const queue = { url: redis, prefix: config.redisPrefix, outboxId };
+    return createBullMqTrigger({ ...queue, lanes, retry, clock, events, onWarning });
+  };
+  const { brokers, clientId, createTopics } = config;
+  const driver =
+    hooks.createDriver?.(config) ??
+    createKafkaJsDriver({ brokers, clientId, createTopics, clock, onWarning });
+  return new RelayCore({
+    store,
+    driver,
+    clock,
+    emitter,
+    createPrimary: redis === null ? inProcess : bullMq,
+    createFallback: redis === null || hooks.inProcessDrain === false ? null : inProcess,
+    partitioner: choosePartition,
+    retry,
+    bounds: {
+      events: config.batchEvents,
+      bytes: config.batchBytes,
+      partitionBytes: config.batchPartitionBytes,
+    },
+    source: config.headers ? (config.source ?? outboxId) : null,
+    sendTimeoutMs: config.sendTimeoutMs,
+    leaseMs: config.leaseMs,
+    pollMs: config.pollMs,
+    drainSliceMs: config.drainSliceMs,
+    retentionMs: config.retentionMs,
+    onStep: hooks.onStep ?? (() => {}),
+  });
+}
+
+/** The status of an outbox file, with or without a relay. Writes and migrates nothing. */
+export function openStatus(path: string): { read(): OutboxStatus; close(): void } {
+  const opened = openSqliteOutbox({ path, create: false }, { clock: systemClock, migrate: false });
+  const store = opened.openStore();
+  opened.close();
+  return { read: () => readStatus(store, systemClock), close: () => store.close() };
+}

@@ -1,0 +1,375 @@
+/**
+ * Every option of a relay: one schema, from which the checks, the environment variables, the
+ * flags and docs/configuration.md are made.
+ */
+import { z } from 'zod';
+import { limits } from '../core/limits.ts';
+
+/** What is told about an option besides its schema. */
+export interface OptionFacts {
+  readonly description: string;
+  /** Shown in the reference; units are also last in the names. */
+  readonly fallback: string;
+  readonly unit?: string;
+  /** When the option has no effect, or what it costs. */
+  readonly note?: string;
+  readonly flag: string;
+  /** Placeholder of the flag's value. */
+  readonly value?: string;
+  readonly [key: string]: unknown;
+}
+
+const facts = (given: OptionFacts) => given;
+const milliseconds = (min: number, max: number) => z.int().min(min).max(max);
+const day = 24 * 60 * 60 * 1_000;
+
+const brokers = z
+  .array(
+    z.string().regex(/^[^\s:,[\]]+:\d{1,5}$/, 'must be host:port (an IPv6 address needs a name)'),
+  )
+  .min(1);
+
+const retryShape = {
+  retries: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .optional()
+    .meta(
+      facts({
+        description: 'Tries after the first one in a round; a job has this many attempts plus one.',
+        fallback: '60',
+        note: 'A round that is used up drops nothing: the next one follows.',
+        flag: 'retries',
+        value: 'N',
+      }),
+    ),
+  delayMs: milliseconds(0, day)
+    .optional()
+    .meta(
+      facts({
+        description: 'Wait before a failed drain is tried again.',
+        fallback: '5000',
+        unit: 'ms',
+        note: 'When Kafka answers again nothing waits for it.',
+        flag: 'delay',
+        value: 'MS',
+      }),
+    ),
+  backoff: z
+    .enum(['fixed', 'exponential'])
+    .optional()
+    .meta(
+      facts({
+        description: 'Whether the delay stays or doubles with each attempt.',
+        fallback: 'fixed',
+        flag: 'backoff',
+        value: 'KIND',
+      }),
+    ),
+  maxDelayMs: milliseconds(0, day)
+    .optional()
+    .meta(
+      facts({
+        description: 'Upper bound of an exponential delay.',
+        fallback: '300000',
+        unit: 'ms',
+        note: 'No effect with `backoff: fixed`.',
+        flag: 'max-delay',
+        value: 'MS',
+      }),
+    ),
+  jitter: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .meta(
+      facts({
+        description: 'Share of the delay that is drawn at random and taken off.',
+        fallback: '0',
+        flag: 'jitter',
+        value: 'SHARE',
+      }),
+    ),
+};
+
+export const optionsSchema = z.strictObject({
+  db: z
+    .string()
+    .min(1)
+    .meta(
+      facts({
+        description: 'The outbox: a SQLite file on a local disk.',
+        fallback: 'none, must be given',
+        flag: 'db',
+        value: 'FILE',
+      }),
+    ),
+  brokers: brokers.meta(
+    facts({
+      description:
+        'Kafka’s bootstrap servers, `host:port`; in the environment and as a flag with commas.',
+      fallback: 'none, must be given',
+      flag: 'brokers',
+      value: 'HOST:PORT[,…]',
+    }),
+  ),
+  clientId: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .meta(
+      facts({
+        description: 'Kafka client id; parts of the relay add a suffix.',
+        fallback: 'outbox-relay',
+        flag: 'client-id',
+        value: 'ID',
+      }),
+    ),
+  redis: z
+    .url({ protocol: /^rediss?$/ })
+    .nullable()
+    .optional()
+    .meta(
+      facts({
+        description: 'Redis for the BullMQ jobs, `redis://` or `rediss://`.',
+        fallback: 'none: the relay wakes itself with timers',
+        flag: 'redis',
+        value: 'URL',
+      }),
+    ),
+  redisPrefix: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .meta(
+      facts({
+        description: 'Prefix of all keys in Redis; braces keep them in one slot of a cluster.',
+        fallback: '{outbox-relay}',
+        note: 'No effect without `redis`.',
+        flag: 'redis-prefix',
+        value: 'TEXT',
+      }),
+    ),
+  retry: z.strictObject(retryShape).optional(),
+  createTopics: z
+    .union([
+      z.enum(['broker', 'never']),
+      z.strictObject({
+        partitions: z.int().min(1).max(100_000),
+        replicationFactor: z.int().min(1).max(1_000),
+      }),
+    ])
+    .optional()
+    .meta(
+      facts({
+        description:
+          'A missing topic: `broker` lets the broker create it if it is set to, `never` stops the lane, `{"partitions": 6, "replicationFactor": 3}` creates it so.',
+        fallback: 'broker',
+        flag: 'create-topics',
+        value: 'HOW',
+      }),
+    ),
+  batchEvents: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .optional()
+    .meta(
+      facts({
+        description: 'Events in one send, at most.',
+        fallback: String(limits.batchEventsDefault),
+        flag: 'batch-events',
+        value: 'N',
+      }),
+    ),
+  batchBytes: z
+    .int()
+    .min(1_024)
+    .max(1_073_741_824)
+    .optional()
+    .meta(
+      facts({
+        description: 'Bytes of key, value and headers in one send, at most; one event always goes.',
+        fallback: String(limits.batchBytesDefault),
+        unit: 'bytes',
+        flag: 'batch-bytes',
+        value: 'BYTES',
+      }),
+    ),
+  batchPartitionBytes: z
+    .int()
+    .min(1_024)
+    .max(1_073_741_824)
+    .optional()
+    .meta(
+      facts({
+        description: 'The same for one partition; keep it below the topic’s max.message.bytes.',
+        fallback: String(limits.batchPartitionBytesDefault),
+        unit: 'bytes',
+        flag: 'batch-partition-bytes',
+        value: 'BYTES',
+      }),
+    ),
+  recordBytesMax: z
+    .int()
+    .min(1)
+    .max(limits.recordBytesMaxBound)
+    .optional()
+    .meta(
+      facts({
+        description: 'Largest event that is accepted: key, value and headers.',
+        fallback: String(limits.recordBytesMaxDefault),
+        unit: 'bytes',
+        note: 'Checked when an event is written; no effect in `run`.',
+        flag: 'record-bytes-max',
+        value: 'BYTES',
+      }),
+    ),
+  sendTimeoutMs: milliseconds(100, 600_000)
+    .optional()
+    .meta(
+      facts({
+        description: 'How long one send may take before its outcome is unknown.',
+        fallback: String(limits.sendTimeoutMsDefault),
+        unit: 'ms',
+        flag: 'send-timeout',
+        value: 'MS',
+      }),
+    ),
+  leaseMs: milliseconds(500, 3_600_000)
+    .optional()
+    .meta(
+      facts({
+        description: 'A relay that stood still for this long loses its lanes to another one.',
+        fallback: String(limits.leaseMsDefault),
+        unit: 'ms',
+        note: 'Must exceed `sendTimeoutMs` by a quarter. A relay that died loses them at once.',
+        flag: 'lease',
+        value: 'MS',
+      }),
+    ),
+  pollMs: milliseconds(1, 60_000)
+    .optional()
+    .meta(
+      facts({
+        description: 'How often the file is looked at for commits.',
+        fallback: String(limits.pollMsDefault),
+        unit: 'ms',
+        flag: 'poll',
+        value: 'MS',
+      }),
+    ),
+  drainSliceMs: milliseconds(10, 600_000)
+    .optional()
+    .meta(
+      facts({
+        description: 'How long one job drains its lane before it queues itself again.',
+        fallback: String(limits.drainSliceMsDefault),
+        unit: 'ms',
+        flag: 'drain-slice',
+        value: 'MS',
+      }),
+    ),
+  retentionMs: milliseconds(0, 366 * day)
+    .optional()
+    .meta(
+      facts({
+        description: 'How long delivered events stay in the file.',
+        fallback: String(limits.retentionMsDefault),
+        unit: 'ms',
+        flag: 'retention',
+        value: 'MS',
+      }),
+    ),
+  stopDeadlineMs: milliseconds(0, 3_600_000)
+    .optional()
+    .meta(
+      facts({
+        description: 'How long a stop waits for running drains.',
+        fallback: String(limits.stopDeadlineMsDefault),
+        unit: 'ms',
+        flag: 'stop-deadline',
+        value: 'MS',
+      }),
+    ),
+  headers: z
+    .boolean()
+    .optional()
+    .meta(
+      facts({
+        description: 'Adds `outbox-event-id`, `outbox-seq` and `outbox-source` to every record.',
+        fallback: 'true',
+        flag: 'headers',
+        value: 'true|false',
+      }),
+    ),
+  source: z
+    .string()
+    .min(1)
+    .max(1_000)
+    .nullable()
+    .optional()
+    .meta(
+      facts({
+        description: 'Text of the `outbox-source` header.',
+        fallback: 'the outbox’s id',
+        note: 'No effect with `headers: false`.',
+        flag: 'source',
+        value: 'TEXT',
+      }),
+    ),
+  lanes: z
+    .int()
+    .min(1)
+    .max(limits.lanesMax)
+    .optional()
+    .meta(
+      facts({
+        description: 'Lanes of a new file; must equal those of a file that exists.',
+        fallback: `${limits.lanesDefault}, or the file’s`,
+        flag: 'lanes',
+        value: 'N',
+      }),
+    ),
+  logLevel: z
+    .enum(['silent', 'error', 'warn', 'info', 'debug'])
+    .optional()
+    .meta(
+      facts({
+        description: 'What `run` logs.',
+        fallback: 'info',
+        note: 'No effect on the library, which emits events and logs nothing.',
+        flag: 'log-level',
+        value: 'LEVEL',
+      }),
+    ),
+});
+
+/** Options as a user gives them; all but `db` and `brokers` may be left out. */
+export type RelayOptions = z.input<typeof optionsSchema>;
+
+export interface OptionEntry {
+  /** Where the value goes, e.g. `['retry', 'delayMs']`. */
+  readonly path: readonly string[];
+  /** e.g. `OUTBOX_RELAY_RETRY_DELAY_MS` */
+  readonly env: string;
+  readonly schema: z.ZodType;
+  readonly facts: OptionFacts;
+}
+
+function entriesOf(shape: Record<string, z.ZodType>, parents: readonly string[]): OptionEntry[] {
+  return Object.entries(shape).flatMap(([name, schema]) => {
+    const path = [...parents, name];
+    const meta = schema.meta() as OptionFacts | undefined;
+    if (meta?.flag === undefined) return entriesOf(retryShape, path);
+    const words = path.join('_').replace(/([a-z])([A-Z])/g, '$1_$2');
+    return [{ path, env: `OUTBOX_RELAY_${words.toUpperCase()}`, schema, facts: meta }];
+  });
+}
+
+/** Every option with its environment variable and flag, in the order of the reference. */
+export const optionEntries: readonly OptionEntry[] = entriesOf(optionsSchema.shape, []);

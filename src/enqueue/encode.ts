@@ -1,0 +1,157 @@
+/**
+ * The door: from an event as an application gives it to bytes, or a clear refusal. Nothing is
+ * written before every event of a call has passed. Pure but for the id and the clock handed in.
+ */
+import { EventInvalidError, EventTooLargeError } from '../core/errors.ts';
+import type { EncodedEvent, Header, HeaderValue, OutboxEvent } from '../core/event.ts';
+import { limits } from '../core/limits.ts';
+
+export interface EncodeRules {
+  /** Largest key, value and headers together, bytes. */
+  readonly recordBytesMax: number;
+  /** A new UUIDv7. */
+  readonly newId: () => string;
+  /** Wall time, milliseconds. */
+  readonly now: () => number;
+}
+
+const knownFields = new Set([
+  'topic',
+  'key',
+  'value',
+  'headers',
+  'partition',
+  'dedupeKey',
+  'dedupeTtlMs',
+]);
+const partitionMax = 2_147_483_647;
+/** id, seq and source, as the relay adds them, with their names. */
+const ownHeadersBytes = 150;
+
+/** @throws EVENT_INVALID, EVENT_TOO_LARGE */
+export function encodeEvent(event: OutboxEvent, rules: EncodeRules): EncodedEvent {
+  if (typeof event !== 'object' || event === null) throw invalid('event', 'must be an object');
+  for (const field of Object.keys(event)) {
+    if (!knownFields.has(field)) throw invalid(field, 'is not a field of an event');
+  }
+  const topic = encodeTopic(event.topic);
+  const key = encodeKey(event.key ?? null);
+  const value = encodeValue(event.value);
+  const headers = encodeHeaderList(event.headers);
+  const partition = encodePartition(event.partition ?? null);
+  const createdAtMs = rules.now();
+  const dedupe = encodeDedupe(event, createdAtMs);
+  const bytes = recordBytes(key, value, headers) + ownHeadersBytes;
+  if (bytes > rules.recordBytesMax) {
+    const message = `the event has ${bytes} bytes, recordBytesMax is ${rules.recordBytesMax}`;
+    throw new EventTooLargeError(message, { details: { topic, bytes } });
+  }
+  const fixed = { id: rules.newId(), createdAtMs, retries: null, delayMs: null };
+  return { ...fixed, topic, key, value, headers, partition, dedupe };
+}
+
+function invalid(field: string, problem: string, cause?: unknown): Error {
+  const options = { details: { field }, ...(cause === undefined ? {} : { cause }) };
+  return new EventInvalidError(`${field} ${problem}`, options);
+}
+
+/** Kafka's own rule (org.apache.kafka.common.internals.Topic). */
+function encodeTopic(topic: unknown): string {
+  if (typeof topic !== 'string') throw invalid('topic', 'must be a string');
+  const legal = /^[a-zA-Z0-9._-]+$/.test(topic) && topic !== '.' && topic !== '..';
+  if (!legal || topic.length > limits.topicLengthMax) {
+    throw invalid('topic', `${JSON.stringify(topic.slice(0, 80))} is not a legal topic name`);
+  }
+  return topic;
+}
+
+function encodeKey(key: unknown): Buffer | null {
+  if (key === null) return null;
+  if (typeof key === 'string') return encodeText('key', key);
+  if (key instanceof Uint8Array) return copyOf(key);
+  throw invalid('key', `must be a string, bytes or null, not ${typeName(key)}`);
+}
+
+/** A lone surrogate would be stored as U+FFFD, which is not what the application said. */
+function encodeText(field: string, text: string): Buffer {
+  if (!text.isWellFormed()) throw invalid(field, 'holds a lone surrogate and is not valid UTF-16');
+  return Buffer.from(text);
+}
+
+/** The bytes as they are now: the application may use its buffer again. */
+function copyOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes);
+}
+
+function encodeValue(value: unknown): Buffer | null {
+  if (value === null) return null;
+  if (typeof value === 'string') return encodeText('value', value);
+  if (value instanceof Uint8Array) return copyOf(value);
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(value);
+  } catch (error) {
+    throw invalid('value', `cannot be written as JSON: ${(error as Error).message}`, error);
+  }
+  if (json === undefined)
+    throw invalid('value', `must not be ${typeName(value)}; null is a tombstone`);
+  return Buffer.from(json);
+}
+
+function encodeHeaderList(headers: OutboxEvent['headers']): Header[] {
+  if (headers === undefined || headers === null) return [];
+  if (typeof headers !== 'object') throw invalid('headers', 'must be an object or pairs');
+  const pairs: readonly unknown[] = Array.isArray(headers) ? headers : Object.entries(headers);
+  if (pairs.length > limits.headersMax) {
+    throw invalid('headers', `are ${pairs.length}, at most ${limits.headersMax} are allowed`);
+  }
+  return pairs.map((pair) => {
+    if (!Array.isArray(pair) || pair.length !== 2) throw invalid('headers', 'must be pairs');
+    return encodeHeader(pair[0], pair[1] as HeaderValue);
+  });
+}
+
+function encodeHeader(name: unknown, value: HeaderValue): Header {
+  if (typeof name !== 'string' || name === '') throw invalid('headers', 'need names');
+  if (Buffer.byteLength(name) > limits.headerNameBytesMax) {
+    throw invalid(`header ${name.slice(0, 40)}…`, 'has too long a name');
+  }
+  if (value === null) return [name, null];
+  if (typeof value === 'string') return [name, encodeText(`header ${name}`, value)];
+  if (value instanceof Uint8Array) return [name, copyOf(value)];
+  throw invalid(`header ${name}`, `must be a string, bytes or null, not ${typeName(value)}`);
+}
+
+function encodePartition(partition: unknown): number | null {
+  if (partition === null) return null;
+  const legal = Number.isInteger(partition) && (partition as number) >= 0;
+  if (!legal || (partition as number) > partitionMax) {
+    throw invalid('partition', `must be a whole number from 0, not ${String(partition)}`);
+  }
+  return partition as number;
+}
+
+function encodeDedupe(event: OutboxEvent, nowMs: number): EncodedEvent['dedupe'] {
+  const { dedupeKey = null, dedupeTtlMs = limits.dedupeTtlMsDefault } = event;
+  if (dedupeKey === null) return null;
+  if (typeof dedupeKey !== 'string' || dedupeKey === '') {
+    throw invalid('dedupeKey', 'must be a string that is not empty');
+  }
+  if (dedupeKey.length > limits.dedupeKeyLengthMax) {
+    throw invalid('dedupeKey', `is longer than ${limits.dedupeKeyLengthMax}`);
+  }
+  if (!Number.isSafeInteger(dedupeTtlMs) || dedupeTtlMs < 1) {
+    throw invalid('dedupeTtlMs', `must be a whole number from 1, not ${String(dedupeTtlMs)}`);
+  }
+  return { key: dedupeKey, expiresAtMs: nowMs + dedupeTtlMs };
+}
+
+function recordBytes(key: Buffer | null, value: Buffer | null, headers: readonly Header[]): number {
+  let bytes = (key?.length ?? 0) + (value?.length ?? 0);
+  for (const [name, part] of headers) bytes += Buffer.byteLength(name) + (part?.length ?? 0);
+  return bytes;
+}
+
+function typeName(value: unknown): string {
+  return value === null ? 'null' : typeof value;
+}

@@ -9,7 +9,7 @@ import { limits } from './core/limits.ts';
 import { Outbox } from './enqueue/outbox.ts';
 import type { Database } from './outbox/sqlite/database.ts';
 import { openSqliteOutbox } from './outbox/sqlite/open.ts';
-import type { OutboxStore } from './outbox/store.ts';
+import type { OutboxIdentity, OutboxStore } from './outbox/store.ts';
 import { createRelayEmitter, type RelayEvents } from './relay/events.ts';
 import type { StepHook } from './relay/lane.ts';
 import { RelayCore } from './relay/relay.ts';
@@ -192,6 +192,18 @@ function createCore(
     retentionMs: config.retentionMs,
     onStep: hooks.onStep ?? (() => {}),
   });
+}
+
+export interface MigrateResult extends OutboxIdentity {
+  /** Names of the migrations that this call applied. */
+  readonly applied: readonly string[];
+}
+
+/** Makes an outbox at `path`, or brings it to this version's schema. Throws as `openOutbox`. */
+export function migrateOutbox(path: string, lanes?: number): MigrateResult {
+  const opened = openSqliteOutbox({ path }, { clock: systemClock, migrate: true, lanes });
+  opened.close();
+  return { ...opened.identity, applied: opened.migrated };
 }
 
 /** The status of an outbox file, with or without a relay. Writes and migrates nothing. */

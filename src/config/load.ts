@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { ConfigInvalidError } from '../core/errors.ts';
-import { type OptionEntry, optionEntries } from './options.ts';
+import { type OptionEntry, optionEntries } from './entries.ts';
 
 export interface OptionSources {
   /** A `.yml`, `.yaml` or `.json` file. */

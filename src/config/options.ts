@@ -4,95 +4,14 @@
  */
 import { z } from 'zod';
 import { limits } from '../core/limits.ts';
-
-/** What is told about an option besides its schema. */
-export interface OptionFacts {
-  readonly description: string;
-  /** Shown in the reference; units are also last in the names. */
-  readonly fallback: string;
-  readonly unit?: string;
-  /** When the option has no effect, or what it costs. */
-  readonly note?: string;
-  readonly flag: string;
-  /** Placeholder of the flag's value. */
-  readonly value?: string;
-  readonly [key: string]: unknown;
-}
-
-const facts = (given: OptionFacts) => given;
-const milliseconds = (min: number, max: number) => z.int().min(min).max(max);
-const day = 24 * 60 * 60 * 1_000;
+import { day, facts, milliseconds } from './facts.ts';
+import { retryShape } from './retry.ts';
 
 const brokers = z
   .array(
     z.string().regex(/^[^\s:,[\]]+:\d{1,5}$/, 'must be host:port (an IPv6 address needs a name)'),
   )
   .min(1);
-
-const retryShape = {
-  retries: z
-    .int()
-    .min(0)
-    .max(1_000_000)
-    .optional()
-    .meta(
-      facts({
-        description: 'Tries after the first one in a round; a job has this many attempts plus one.',
-        fallback: '60',
-        note: 'A round that is used up drops nothing: the next one follows.',
-        flag: 'retries',
-        value: 'N',
-      }),
-    ),
-  delayMs: milliseconds(0, day)
-    .optional()
-    .meta(
-      facts({
-        description: 'Wait before a failed drain is tried again.',
-        fallback: '5000',
-        unit: 'ms',
-        note: 'When Kafka answers again nothing waits for it.',
-        flag: 'delay',
-        value: 'MS',
-      }),
-    ),
-  backoff: z
-    .enum(['fixed', 'exponential'])
-    .optional()
-    .meta(
-      facts({
-        description: 'Whether the delay stays or doubles with each attempt.',
-        fallback: 'fixed',
-        flag: 'backoff',
-        value: 'KIND',
-      }),
-    ),
-  maxDelayMs: milliseconds(0, day)
-    .optional()
-    .meta(
-      facts({
-        description: 'Upper bound of an exponential delay.',
-        fallback: '300000',
-        unit: 'ms',
-        note: 'No effect with `backoff: fixed`.',
-        flag: 'max-delay',
-        value: 'MS',
-      }),
-    ),
-  jitter: z
-    .number()
-    .min(0)
-    .max(1)
-    .optional()
-    .meta(
-      facts({
-        description: 'Share of the delay that is drawn at random and taken off.',
-        fallback: '0',
-        flag: 'jitter',
-        value: 'SHARE',
-      }),
-    ),
-};
 
 export const optionsSchema = z.strictObject({
   db: z
@@ -351,25 +270,3 @@ export const optionsSchema = z.strictObject({
 
 /** Options as a user gives them; all but `db` and `brokers` may be left out. */
 export type RelayOptions = z.input<typeof optionsSchema>;
-
-export interface OptionEntry {
-  /** Where the value goes, e.g. `['retry', 'delayMs']`. */
-  readonly path: readonly string[];
-  /** e.g. `OUTBOX_RELAY_RETRY_DELAY_MS` */
-  readonly env: string;
-  readonly schema: z.ZodType;
-  readonly facts: OptionFacts;
-}
-
-function entriesOf(shape: Record<string, z.ZodType>, parents: readonly string[]): OptionEntry[] {
-  return Object.entries(shape).flatMap(([name, schema]) => {
-    const path = [...parents, name];
-    const meta = schema.meta() as OptionFacts | undefined;
-    if (meta?.flag === undefined) return entriesOf(retryShape, path);
-    const words = path.join('_').replace(/([a-z])([A-Z])/g, '$1_$2');
-    return [{ path, env: `OUTBOX_RELAY_${words.toUpperCase()}`, schema, facts: meta }];
-  });
-}
-
-/** Every option with its environment variable and flag, in the order of the reference. */
-export const optionEntries: readonly OptionEntry[] = entriesOf(optionsSchema.shape, []);

@@ -51,6 +51,11 @@ export class Outbox {
     return encoded.length === 0 ? [] : this.#parts.appender.append(encoded);
   }
 
+  /** Throws what `enqueue` would throw because of the event; writes nothing. */
+  validate(event: OutboxEvent): void {
+    encodeEvent(event, this.#parts.rules);
+  }
+
   /**
    * Runs `fn` in a transaction of the handle, or in a savepoint of the open one; rolled back when
    * it throws.

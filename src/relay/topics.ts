@@ -8,7 +8,7 @@
  */
 import type { Clock } from '../core/clock.ts';
 import type { OutboxStore } from '../outbox/store.ts';
-import type { Driver, SendFailure } from '../sink/driver.ts';
+import type { Driver, LeadersOutcome, SendFailure } from '../sink/driver.ts';
 import type { RelayEmitter } from './events.ts';
 
 export interface TopicsParts {
@@ -29,6 +29,8 @@ interface Known {
 export class Topics {
   readonly #parts: TopicsParts;
   readonly #known = new Map<string, Known>();
+  /** Questions under way: lanes that need the same topics share the answer. */
+  readonly #asking = new Map<string, Promise<LeadersOutcome>>();
 
   constructor(parts: TopicsParts) {
     this.#parts = parts;
@@ -39,7 +41,7 @@ export class Topics {
    * with its failure, or the failure of the question itself.
    */
   async learn(topics: ReadonlySet<string>): Promise<Map<string, SendFailure> | SendFailure> {
-    const { driver, clock, timeoutMs, maxAgeMs } = this.#parts;
+    const { clock, maxAgeMs } = this.#parts;
     const now = clock.monotonic();
     const unknown = [...topics].filter((topic) => {
       const known = this.#known.get(topic);
@@ -47,7 +49,7 @@ export class Topics {
     });
     const failures = new Map<string, SendFailure>();
     if (unknown.length === 0) return failures;
-    const outcome = await driver.leaders(unknown, timeoutMs);
+    const outcome = await this.#ask(unknown.sort());
     if (outcome.kind !== 'answered') return outcome;
     for (const [topic, answer] of outcome.topics) {
       if ('kind' in answer) {
@@ -58,6 +60,16 @@ export class Topics {
       this.#known.set(topic, { partitions: answer.partitions, askedAtMs: clock.monotonic() });
     }
     return failures;
+  }
+
+  #ask(topics: readonly string[]): Promise<LeadersOutcome> {
+    const question = topics.join();
+    const asking = this.#asking.get(question);
+    if (asking !== undefined) return asking;
+    const { driver, timeoutMs } = this.#parts;
+    const answer = driver.leaders(topics, timeoutMs).finally(() => this.#asking.delete(question));
+    this.#asking.set(question, answer);
+    return answer;
   }
 
   async #reconcile(topic: string, partitions: number): Promise<void> {

@@ -1,0 +1,89 @@
+/** `outbox-relay run`: relays until it is told to stop. */
+import type { Command } from 'commander';
+import { type Logger, pino } from 'pino';
+import { createRelay, type Relay } from '../app.ts';
+import { resolveConfig, show } from '../config/resolve.ts';
+import { exitCodeOf } from './exit-codes.ts';
+import { addOptions, type Flags, readOptions } from './options.ts';
+import { describeError } from './report.ts';
+
+const examples = `
+Examples:
+  outbox-relay run --db shop.db --brokers 127.0.0.1:9092
+  outbox-relay run --db shop.db --brokers a:9092,b:9092 --redis redis://127.0.0.1:6379 \\
+    --retries 60 --delay 5000
+  OUTBOX_RELAY_REDIS=rediss://user:secret@redis:6380 outbox-relay run --config outbox-relay.yml
+
+SIGTERM or SIGINT stops cleanly within --stop-deadline; a second one stops at once.
+Logs are JSON lines on stdout. No event's key or value is ever logged.`;
+
+export function addRunCommand(program: Command): void {
+  const command = program
+    .command('run')
+    .description('Relay the events of an outbox to Kafka until stopped.')
+    .addHelpText('after', examples);
+  addOptions(command).action((flags: Flags) => run(flags));
+}
+
+async function run(flags: Flags): Promise<void> {
+  const options = readOptions(flags);
+  const config = resolveConfig(options);
+  const logger = pino({ level: config.logLevel, base: null });
+  const relay = createRelay(options as Parameters<typeof createRelay>[0]);
+  logEvents(relay, logger);
+  const stopped = stopOnSignal(relay, logger);
+  const { db, brokers, redis, retry } = config;
+  logger.info({ db, brokers, redis: redis === null ? null : show(redis), retry }, 'starting');
+  await relay.start();
+  process.exitCode = await stopped;
+}
+
+/** Resolves with the exit code once the relay has stopped. */
+function stopOnSignal(relay: Relay, logger: Logger): Promise<number> {
+  return new Promise((resolve) => {
+    let stopping = false;
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (stopping) {
+        logger.warn({ signal }, 'stopping at once');
+        process.exit(signal === 'SIGINT' ? 130 : 143);
+      }
+      stopping = true;
+      logger.info({ signal }, 'stopping');
+      relay.stop().then(
+        () => resolve(0),
+        (error: unknown) => {
+          process.stderr.write(`${describeError(error)}\n`);
+          resolve(exitCodeOf(error));
+        },
+      );
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+}
+
+function logEvents(relay: Relay, logger: Logger): void {
+  const said = (cause: unknown) => (cause instanceof Error ? { cause: cause.message } : {});
+  relay.on('started', () => logger.info('started'));
+  relay.on('stopped', ({ clean }) => logger.info({ clean }, 'stopped'));
+  relay.on('delivered', (facts) => logger.debug(facts, 'delivered'));
+  relay.on('circuit', ({ state, cause }) => {
+    const { code, message } = (cause ?? {}) as { code?: string; message?: string };
+    if (state === 'open') logger.warn({ code, message }, 'Kafka is away: circuit open');
+    else logger.info('Kafka answers: circuit closed');
+  });
+  relay.on('laneFailed', ({ lane, failure }) => {
+    const { kind, code, message, topic, seq } = failure;
+    const refused = kind === 'refused-record' || kind === 'refused-topic' || kind === 'bug';
+    logger[refused ? 'error' : 'debug']({ lane, kind, code, message, topic, seq }, 'lane waits');
+  });
+  relay.on('roundUsedUp', ({ lane }) => logger.warn({ lane }, 'retries used up: a new round'));
+  relay.on('leaseLost', (facts) => logger.warn(facts, 'another relay owns the lane'));
+  relay.on('leaseTaken', (facts) => logger.info(facts, 'took over a lane'));
+  relay.on('redis', ({ reachable, cause }) => {
+    if (reachable) logger.info('Redis answers');
+    else logger.warn(said(cause), 'Redis does not answer');
+  });
+  relay.on('pruned', (facts) => logger.debug(facts, 'pruned'));
+  relay.on('warning', ({ code, message }) => logger.warn({ code }, message));
+}

@@ -1,0 +1,94 @@
+/** `outbox-relay status`: how an outbox and its relay are, from the file alone. */
+import type { Command } from 'commander';
+import type { OutboxStatus } from '../admin/status.ts';
+import { openStatus } from '../app.ts';
+import { addOptions, type Flags, pickOptions } from './options.ts';
+import { printJson } from './report.ts';
+
+const watchMs = 1_000;
+
+const examples = `
+Examples:
+  outbox-relay status --db shop.db
+  outbox-relay status --db shop.db --watch
+  outbox-relay status --db shop.db --json | jq .pending
+
+JSON names: relay (running, stale, none), pending, delivered, held, oldestPendingAgeMs,
+ratePerSecond, secondsToEmpty, circuit, lanes[] with cursor and failure. The file is only read;
+it takes the same time at any backlog. With --watch --json: one line a second.`;
+
+export function addStatusCommand(program: Command): void {
+  const command = program
+    .command('status')
+    .description('Show what is pending and delivered, and whether a relay is at work.')
+    .option('--watch', 'show it again every second, until interrupted')
+    .option('--json', 'print JSON')
+    .addHelpText('after', examples);
+  addOptions(command, ['db']).action((flags: Flags) => status(flags));
+}
+
+async function status(flags: Flags): Promise<void> {
+  const { db } = pickOptions(flags, ['db']) as { db: string };
+  const outbox = openStatus(db);
+  const watch = flags['watch'] === true;
+  const live = watch && process.stdout.isTTY === true && flags['json'] !== true;
+  try {
+    do {
+      const now = outbox.read();
+      if (live) process.stdout.write('\x1b[H\x1b[2J');
+      if (flags['json'] === true) printJson(now);
+      else process.stdout.write(`${render(db, now)}\n`);
+    } while (watch && (await nextSecond()));
+  } finally {
+    outbox.close();
+  }
+}
+
+/** False when the user has interrupted. */
+function nextSecond(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const onSignal = () => {
+      clearTimeout(timer);
+      resolve(false);
+    };
+    const timer = setTimeout(() => {
+      process.off('SIGINT', onSignal);
+      resolve(true);
+    }, watchMs);
+    process.once('SIGINT', onSignal);
+  });
+}
+
+/** The status as people read it. */
+export function render(db: string, status: OutboxStatus): string {
+  const count = (value: number) => value.toLocaleString('en-US');
+  const rows: [string, string][] = [
+    ['outbox', `${db} (${status.outboxId})`],
+    [
+      'relay',
+      status.circuit === null ? status.relay : `${status.relay}, circuit ${status.circuit}`,
+    ],
+    ['pending', count(status.pending)],
+    ['delivered', `${count(status.delivered)} of ${count(status.accepted)} accepted`],
+    ['held', count(status.held)],
+    ['oldest pending', age(status.oldestPendingAgeMs)],
+    ['rate', `${count(Math.round(status.ratePerSecond))} events/s`],
+    ['empty in', status.secondsToEmpty === null ? 'nothing moves' : `${status.secondsToEmpty} s`],
+    ['rounds used up', count(status.roundsUsedUp)],
+  ];
+  const failing = status.lanes.filter(({ failure }) => failure !== null);
+  for (const { lane, failure, failures } of failing) {
+    if (failure === null) continue;
+    const where = failure.topic === null ? '' : `, topic ${failure.topic}`;
+    const which = failure.seq === null ? '' : `, seq ${failure.seq}`;
+    const what = `${failure.kind}: ${failure.code}${where}${which}, ${failures} tries`;
+    rows.push([`lane ${lane} waits`, `${what}; ${failure.message}`]);
+  }
+  return rows.map(([name, value]) => `${name.padEnd(16)}${value}`).join('\n');
+}
+
+function age(ms: number | null): string {
+  if (ms === null) return 'none';
+  const seconds = Math.round(ms / 1_000);
+  return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+}

@@ -1,0 +1,68 @@
+/** The options of the retry policy. */
+import { z } from 'zod';
+import { day, facts, milliseconds } from './facts.ts';
+
+export const retryShape = {
+  retries: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .optional()
+    .meta(
+      facts({
+        description: 'Tries after the first one in a round; a job has this many attempts plus one.',
+        fallback: '60',
+        note: 'A round that is used up drops nothing: the next one follows.',
+        flag: 'retries',
+        value: 'N',
+      }),
+    ),
+  delayMs: milliseconds(0, day)
+    .optional()
+    .meta(
+      facts({
+        description: 'Wait before a failed drain is tried again.',
+        fallback: '5000',
+        unit: 'ms',
+        note: 'When Kafka answers again nothing waits for it.',
+        flag: 'delay',
+        value: 'MS',
+      }),
+    ),
+  backoff: z
+    .enum(['fixed', 'exponential'])
+    .optional()
+    .meta(
+      facts({
+        description: 'Whether the delay stays or doubles with each attempt.',
+        fallback: 'fixed',
+        flag: 'backoff',
+        value: 'KIND',
+      }),
+    ),
+  maxDelayMs: milliseconds(0, day)
+    .optional()
+    .meta(
+      facts({
+        description: 'Upper bound of an exponential delay.',
+        fallback: '300000',
+        unit: 'ms',
+        note: 'No effect with `backoff: fixed`.',
+        flag: 'max-delay',
+        value: 'MS',
+      }),
+    ),
+  jitter: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .meta(
+      facts({
+        description: 'Share of the delay that is drawn at random and taken off.',
+        fallback: '0',
+        flag: 'jitter',
+        value: 'SHARE',
+      }),
+    ),
+};

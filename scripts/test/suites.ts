@@ -1,0 +1,96 @@
+/** The suites of `npm test` and how each is run and counted. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const bin = (...parts: string[]) => join(root, 'node_modules', ...parts);
+
+export interface Suite {
+  readonly name: string;
+  /** A command that passes or fails as one, or a vitest project. */
+  readonly command: readonly string[] | null;
+}
+
+export interface SuiteResult {
+  readonly name: string;
+  readonly seconds: number;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+export const suites: readonly Suite[] = [
+  { name: 'types', command: [bin('typescript', 'bin', 'tsc'), '--noEmit'] },
+  { name: 'lint', command: [bin('@biomejs', 'biome', 'bin', 'biome'), 'check', '.'] },
+  { name: 'tidy', command: null },
+  { name: 'unit', command: null },
+  { name: 'contract', command: null },
+  { name: 'integration', command: null },
+];
+
+export async function runSuite(suite: Suite): Promise<SuiteResult> {
+  const startMs = performance.now();
+  const counts = suite.command === null ? await vitest(suite.name) : await command(suite.command);
+  return { name: suite.name, seconds: (performance.now() - startMs) / 1_000, ...counts };
+}
+
+type Counts = Omit<SuiteResult, 'name' | 'seconds'>;
+
+async function command(args: readonly string[]): Promise<Counts> {
+  const ok = (await run(args)) === 0;
+  return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 };
+}
+
+async function vitest(project: string): Promise<Counts> {
+  const folder = mkdtempSync(join(tmpdir(), 'outbox-relay-test-'));
+  try {
+    const file = join(folder, 'report.json');
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+    const code = await run([
+      bin('vitest', 'vitest.mjs'),
+      'run',
+      '--project',
+      project,
+      ...reporters,
+    ]);
+    return countsOf(readReport(file), code);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly numTotalTests: number;
+}
+
+function readReport(file: string): Report | null {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Report;
+  } catch {
+    return null; // it crashed before it could write: counted as a failure below
+  }
+}
+
+/** A suite that ends with an error counts as failed even if every test of it passed. Pure. */
+export function countsOf(report: Report | null, exitCode: number): Counts {
+  if (report === null) return { passed: 0, failed: 1, skipped: 0 };
+  const { numPassedTests: passed, numFailedTests: failed } = report;
+  const skipped = report.numPendingTests + report.numTodoTests;
+  const crashed = (exitCode !== 0 && failed === 0) || report.numTotalTests === 0;
+  return { passed, failed: crashed ? failed + 1 : failed, skipped };
+}
+
+function run(args: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}

@@ -1,0 +1,29 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const source = fileURLToPath(new URL('src/index.ts', import.meta.url));
+const alias = { 'outbox-relay': source };
+
+function project(name: string, settings: Record<string, unknown> = {}) {
+  return {
+    resolve: { alias },
+    test: { name, include: [`test/${name}/**/*.test.ts`], isolate: true, ...settings },
+  };
+}
+
+/** Containers and child processes take their time; a broker needs up to 15 s to come back. */
+const slow = { testTimeout: 120_000, hookTimeout: 120_000, pool: 'forks' };
+
+export default defineConfig({
+  resolve: { alias },
+  test: {
+    projects: [
+      project('tidy'),
+      project('unit'),
+      project('contract', { ...slow, maxWorkers: 2 }),
+      project('integration', { ...slow, maxWorkers: 2 }),
+    ],
+    reporters: ['default'],
+    passWithNoTests: true,
+  },
+});

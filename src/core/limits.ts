@@ -32,5 +32,7 @@ export const limits = Object.freeze({
   writeWaitMsDefault: 30_000,
   /** Publishers that wait for one shared commit are taken in groups of at most this many. */
   publishGroupMax: 1_000,
+  /** And of at most this many bytes: a commit blocks the event loop while it writes them. */
+  publishGroupBytesMax: 8 * 1_024 * 1_024,
   stopDeadlineMsDefault: 10_000,
 });

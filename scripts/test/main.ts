@@ -16,8 +16,6 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const session = randomUUID();
   process.env['OUTBOX_RELAY_TEST_SESSION'] = session;
-  // Containers are found by label afterwards, so the reaper's own image is not needed.
-  process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true';
   const results: SuiteResult[] = [];
   for (const suite of suites) {
     if (args.length > 0 && !args.includes(suite.name)) continue;

@@ -190,8 +190,9 @@ export class LaneDrainer {
         this.#eventsMax = Math.ceil(batch.records.length / 2);
         return 'narrowed';
       }
-      topics.forget(failure.topic);
-      return this.#fail(lease, failure, batch.lastSeq);
+      const topic = failure.topic ?? batch.records[0]?.topic ?? null;
+      topics.forget(topic);
+      return this.#fail(lease, { ...failure, topic }, batch.lastSeq);
     }
     topics.forget(failure.topic);
     if (failure.kind !== 'partition-away') circuit.open(failure);

@@ -72,10 +72,14 @@ export class Prober {
   }
 
   async #run(): Promise<void> {
+    const { clock } = this.#parts;
     let intervalMs = intervalMinMs;
+    let nextMs = clock.monotonic() + intervalMs;
     while (this.#waiting.size > 0 && !this.#stopping.signal.aborted) {
-      await pause(this.#parts.clock, intervalMs, this.#stopping.signal);
+      await pause(clock, Math.max(0, nextMs - clock.monotonic()), this.#stopping.signal);
       if (this.#stopping.signal.aborted) return;
+      // A question that went unanswered has had its pause already.
+      nextMs = clock.monotonic() + intervalMs;
       intervalMs = Math.min(intervalMs * 2, intervalMaxMs);
       try {
         await this.#probe();

@@ -25,7 +25,9 @@ import { Prober } from './prober.ts';
 import { Topics } from './topics.ts';
 import { mayPassByItself, Waker } from './waker.ts';
 
-const probeTimeoutMaxMs = 5_000;
+const questionTimeoutMaxMs = 5_000;
+/** Short: a question that is stuck in a dead connection keeps a recovery from being seen. */
+const probeTimeoutMs = 1_500;
 const topicMaxAgeMs = 300_000;
 
 export interface RelayParts {
@@ -67,10 +69,10 @@ export class RelayCore {
     const { store, driver, clock, emitter, retry, leaseMs, pollMs, retentionMs } = parts;
     const owner = this.#owner;
     const report = (error: unknown) => this.#report(error);
-    const probeTimeoutMs = Math.min(probeTimeoutMaxMs, parts.sendTimeoutMs);
+    const timeoutMs = Math.min(questionTimeoutMaxMs, parts.sendTimeoutMs);
     const shared = { store, driver, clock, emitter };
-    const circuit = new Circuit({ driver, emitter, probeTimeoutMs });
-    const topics = new Topics({ ...shared, timeoutMs: probeTimeoutMs, maxAgeMs: topicMaxAgeMs });
+    const circuit = new Circuit({ driver, emitter, probeTimeoutMs: timeoutMs });
+    const topics = new Topics({ ...shared, timeoutMs, maxAgeMs: topicMaxAgeMs });
     this.#leases = new LeaseKeeper({ store, clock, emitter, owner, leaseMs });
     const leases = this.#leases;
     this.#drainers = createDrainers(parts, { circuit, topics, leases });

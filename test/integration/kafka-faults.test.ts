@@ -1,0 +1,189 @@
+/** The relay against a real Kafka that is absent, killed, frozen, or cut off. In-process trigger. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { KafkaBroker } from '../support/kafka.ts';
+import { freePort } from '../support/ports.ts';
+import { TcpProxy } from '../support/proxy.ts';
+import { allDelivered, Scene } from '../support/scene.ts';
+import { until } from '../support/wait.ts';
+
+/** Long enough that only the prober, not the retry, can explain a quick recovery. */
+const slowRetry = { retries: 3, delayMs: 600_000 };
+/** The promise is 2 s; ten times its margin on the real clock. */
+const recoveryMs = 20_000;
+
+let kafka: KafkaBroker;
+let proxy: TcpProxy;
+let scene: Scene;
+
+beforeAll(async () => {
+  proxy = await TcpProxy.listen(await freePort());
+  kafka = await KafkaBroker.start({ advertised: proxy.address });
+  proxy.forwardTo(kafka.container.port);
+});
+afterAll(async () => {
+  await proxy?.close();
+  await kafka?.stop();
+});
+beforeEach(() => {
+  scene = new Scene();
+});
+afterEach(async () => {
+  await scene.close();
+});
+
+describe('a relay and Kafka', () => {
+  it('delivers what was there before it started and what comes after, in order', async () => {
+    scene.enqueue(500);
+    const relay = scene.relay(proxy.address);
+    await relay.start();
+    scene.enqueue(500);
+    await scene.drained(relay);
+    const account = await scene.account(kafka);
+    expect(account).toMatchObject({ ...allDelivered, delivered: 1_000, duplicated: 0 });
+  });
+
+  it('delivers a tombstone, binary values, headers and an explicit partition as given', async () => {
+    const value = Buffer.from([0, 255, 1]);
+    const headers = [
+      ['h', Buffer.from([7])] as const,
+      ['h', 'two'] as const,
+      ['none', null] as const,
+    ];
+    scene.outbox.enqueue({ topic: scene.topic, key: null, value, headers, partition: 2 });
+    scene.outbox.enqueue({ topic: scene.topic, key: 'gone', value: null });
+    const relay = scene.relay(proxy.address);
+    await relay.start();
+    await scene.drained(relay);
+    const records = await kafka.consume(scene.topic, 2);
+    const binary = records.find(({ key }) => key === null);
+    expect(binary).toMatchObject({ partition: 2, value });
+    expect(binary?.headers['h']).toBe(String([Buffer.from([7]), Buffer.from('two')]));
+    expect(binary?.headers['outbox-seq']).toBe('1');
+    expect(records.find(({ key }) => key === 'gone')?.value).toBeNull();
+  });
+
+  it('waits for a Kafka that is absent at the start', async () => {
+    proxy.refuse();
+    scene.enqueue(200);
+    const relay = scene.relay(proxy.address, { retry: slowRetry });
+    await relay.start();
+    await until('the circuit is open', () => lanesFailed(relay) > 0);
+    proxy.forward();
+    await scene.drained(relay, recoveryMs);
+    expect(await scene.account(kafka)).toMatchObject({ ...allDelivered, duplicated: 0 });
+  });
+
+  it('keeps the backlog while Kafka is killed, and drains it when Kafka is back', async () => {
+    scene.enqueue(300);
+    const relay = scene.relay(proxy.address, { retry: slowRetry });
+    await relay.start();
+    await scene.drained(relay);
+    await kafka.container.kill();
+    scene.enqueue(2_000);
+    await until('the outage is seen', () => lanesFailed(relay) > 0);
+    expect(relay.status().pending).toBe(2_000);
+    await kafka.container.start();
+    await kafka.probe();
+    const backMs = performance.now();
+    await scene.drained(relay, recoveryMs);
+    expect(performance.now() - backMs).toBeLessThan(recoveryMs);
+    expect(await scene.account(kafka)).toMatchObject(allDelivered);
+  });
+
+  it('survives a broker that freezes in the middle of sends', async () => {
+    const relay = scene.relay(proxy.address, { retry: slowRetry, sendTimeoutMs: 1_500 });
+    await relay.start();
+    scene.enqueue(200);
+    await scene.drained(relay);
+    await kafka.container.pause();
+    try {
+      scene.enqueue(500);
+      await until('the frozen broker is seen', () => lanesFailed(relay) > 0);
+    } finally {
+      await kafka.container.unpause();
+    }
+    await scene.drained(relay, recoveryMs);
+    expect(await scene.account(kafka)).toMatchObject(allDelivered);
+  });
+
+  it('survives a half-open connection, which answers nothing and stays open', async () => {
+    const relay = scene.relay(proxy.address, { retry: slowRetry, sendTimeoutMs: 1_500 });
+    await relay.start();
+    scene.enqueue(200);
+    await scene.drained(relay);
+    proxy.swallow();
+    scene.enqueue(500);
+    await until('the silence is seen', () => lanesFailed(relay) > 0);
+    proxy.forward();
+    await scene.drained(relay, recoveryMs);
+    expect(await scene.account(kafka)).toMatchObject(allDelivered);
+  });
+
+  it('stops the lane of a refused record visibly, and no other one', async () => {
+    await kafka.createTopic(scene.topic, 3, { 'max.message.bytes': '2000' });
+    scene.enqueue(100);
+    const { seq } = scene.outbox.enqueue({
+      topic: scene.topic,
+      key: 'big',
+      value: 'x'.repeat(9_000),
+    });
+    scene.outbox.enqueue({ topic: scene.topic, key: 'big', value: 'behind it' });
+    scene.enqueue(100, { topic: `${scene.topic}-other` });
+    const relay = scene.relay(proxy.address, { retry: { retries: 1, delayMs: 200 } });
+    await relay.start();
+    const stopped = await until('one event stands still', () => {
+      const { lanes, pending } = relay.status();
+      const lane = lanes.find(({ failure }) => failure?.seq === seq);
+      return lane !== undefined && pending <= 200 / 8 + 100 ? lane : null;
+    });
+    expect(stopped.failure).toMatchObject({
+      kind: 'refused-record',
+      code: 'MESSAGE_TOO_LARGE',
+      topic: scene.topic,
+      seq,
+    });
+    expect(stopped.cursor).toBeLessThan(seq);
+    await until('the other lanes are empty', () => {
+      const waiting = relay.status().lanes.filter(({ failure }) => failure !== null);
+      return waiting.length === 1;
+    });
+    // Rounds are used up, and the event is still there.
+    await until('a round is used up', () => relay.status().roundsUsedUp > 0);
+    expect(relay.status().pending).toBeGreaterThanOrEqual(2);
+  });
+
+  it('stops the lanes of a missing topic until it appears, when it must not create it', async () => {
+    scene.enqueue(50);
+    const never = { createTopics: 'never', retry: slowRetry } as const;
+    const relay = scene.relay(proxy.address, never);
+    await relay.start();
+    const failed = await until('the refusal is seen', () =>
+      relay.status().lanes.find(({ failure }) => failure?.kind === 'refused-topic'),
+    );
+    expect(failed.failure).toMatchObject({
+      code: 'UNKNOWN_TOPIC_OR_PARTITION',
+      topic: scene.topic,
+    });
+    await kafka.createTopic(scene.topic);
+    await scene.drained(relay, recoveryMs);
+    expect(await scene.account(kafka)).toMatchObject({ ...allDelivered, duplicated: 0 });
+  });
+
+  it('stops cleanly in the middle of a backlog, and another relay goes on', async () => {
+    scene.enqueue(5_000);
+    const first = scene.relay(proxy.address, { batchEvents: 50 });
+    const sent = new Promise((resolve) => first.on('delivered', resolve));
+    await first.start();
+    await sent;
+    await first.stop();
+    const second = scene.relay(proxy.address);
+    await second.start();
+    await scene.drained(second);
+    const account = await scene.account(kafka);
+    expect(account).toMatchObject({ ...allDelivered, delivered: 5_000, duplicated: 0 });
+  });
+});
+
+function lanesFailed(relay: ReturnType<Scene['relay']>): number {
+  return relay.status().lanes.filter(({ failure }) => failure !== null).length;
+}

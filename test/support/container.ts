@@ -1,0 +1,82 @@
+/** A container on a fixed host port, so that it keeps its address when it is killed and started. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
+import { sessionLabels } from './images.ts';
+import { until } from './wait.ts';
+
+const run = promisify(execFile);
+const docker = (...args: string[]) => run('docker', args);
+
+export interface ContainerOptions {
+  readonly image: string;
+  /** The same inside and outside; the first one is the service's. */
+  readonly ports: readonly [number, ...number[]];
+  readonly environment?: Record<string, string>;
+  readonly command?: string[];
+  /** Resolves when the service answers; asked again and again. */
+  readonly isReady: () => Promise<boolean>;
+}
+
+export class Container {
+  readonly port: number;
+  readonly #started: StartedTestContainer;
+  readonly #isReady: () => Promise<boolean>;
+
+  private constructor(started: StartedTestContainer, options: ContainerOptions) {
+    this.#started = started;
+    this.port = options.ports[0];
+    this.#isReady = options.isReady;
+  }
+
+  static async start(options: ContainerOptions): Promise<Container> {
+    const { image, ports, environment = {}, command = [] } = options;
+    const generic = new GenericContainer(image)
+      .withExposedPorts(...ports.map((port) => ({ container: port, host: port })))
+      .withEnvironment(environment)
+      .withLabels(sessionLabels())
+      .withAutoRemove(false)
+      .withWaitStrategy(Wait.forListeningPorts())
+      .withStartupTimeout(60_000);
+    const started = await (command.length > 0 ? generic.withCommand(command) : generic).start();
+    const container = new Container(started, options);
+    try {
+      await container.ready();
+      return container;
+    } catch (error) {
+      await container.remove();
+      throw error;
+    }
+  }
+
+  get id(): string {
+    return this.#started.getId();
+  }
+
+  async ready(): Promise<void> {
+    await until('the service answers', this.#isReady, { timeoutMs: 60_000, everyMs: 50 });
+  }
+
+  /** SIGKILL; the container and its data stay. */
+  async kill(): Promise<void> {
+    await docker('kill', this.id);
+  }
+
+  /** Starts a killed one again, on the same port. Does not wait until it answers. */
+  async start(): Promise<void> {
+    await docker('start', this.id);
+  }
+
+  /** Freezes every process; connections stay open and are not answered. */
+  async pause(): Promise<void> {
+    await docker('pause', this.id);
+  }
+
+  async unpause(): Promise<void> {
+    await docker('unpause', this.id);
+  }
+
+  async remove(): Promise<void> {
+    await docker('rm', '--force', '--volumes', this.id);
+  }
+}

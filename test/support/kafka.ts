@@ -1,0 +1,168 @@
+/** A real Kafka in a container, and an independent client that shares no code with the relay. */
+import { Kafka, logLevel, type RecordMetadata } from 'kafkajs';
+import { Container } from './container.ts';
+import { kafkaImage } from './images.ts';
+import { freePort } from './ports.ts';
+import { until } from './wait.ts';
+
+export interface Consumed {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timestamp: number;
+}
+
+function environment(port: number, direct: number, advertised: string): Record<string, string> {
+  return {
+    KAFKA_NODE_ID: '1',
+    KAFKA_PROCESS_ROLES: 'broker,controller',
+    KAFKA_LISTENERS: `PLAINTEXT://:${port},DIRECT://:${direct},CONTROLLER://:29093`,
+    KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://${advertised},DIRECT://127.0.0.1:${direct}`,
+    KAFKA_CONTROLLER_QUORUM_VOTERS: '1@localhost:29093',
+    KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
+    KAFKA_LISTENER_SECURITY_PROTOCOL_MAP:
+      'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,DIRECT:PLAINTEXT',
+    KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '1',
+    KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS: '1',
+    KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: '1',
+    KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: '1',
+    KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS: '1',
+    KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
+    KAFKA_LOG_DIRS: '/var/lib/kafka/data',
+    KAFKA_NUM_PARTITIONS: '3',
+    // A broker that was killed is let in again when its old session is over.
+    KAFKA_BROKER_SESSION_TIMEOUT_MS: '1500',
+    KAFKA_BROKER_HEARTBEAT_INTERVAL_MS: '500',
+    KAFKA_HEAP_OPTS: '-Xms256m -Xmx512m',
+  };
+}
+
+export class KafkaBroker {
+  readonly container: Container;
+  /** Where the relay under test reaches it. */
+  readonly address: string;
+  /** A listener of its own, for clients that are not under test. */
+  readonly #direct: string;
+  readonly #client: Kafka;
+
+  private constructor(container: Container, direct: string) {
+    this.container = container;
+    this.address = `127.0.0.1:${container.port}`;
+    this.#direct = direct;
+    this.#client = independentClient(direct);
+  }
+
+  /** @param options.advertised address that clients are told, e.g. a proxy's */
+  static async start(options: { readonly advertised?: string } = {}): Promise<KafkaBroker> {
+    const [port, directPort] = [await freePort(), await freePort()];
+    const direct = `127.0.0.1:${directPort}`;
+    const advertised = options.advertised ?? `127.0.0.1:${port}`;
+    const container = await Container.start({
+      image: kafkaImage(),
+      ports: [port, directPort],
+      environment: environment(port, directPort, advertised),
+      isReady: () => answers(direct),
+    });
+    return new KafkaBroker(container, direct);
+  }
+
+  async createTopic(topic: string, partitions = 3, config: Record<string, string> = {}) {
+    const admin = this.#client.admin();
+    await admin.connect();
+    try {
+      const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
+      await admin.createTopics({
+        topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
+      });
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
+  /** Resolves when a produce of a client that is not under test has been acknowledged. */
+  async probe(topic = 'probe'): Promise<RecordMetadata[]> {
+    return until('an independent produce succeeds', () => tryProduce(this.#direct, topic), {
+      timeoutMs: 60_000,
+    });
+  }
+
+  /** Everything in the topic, per partition in order, once `done` says that it is enough. */
+  async consume(
+    topic: string,
+    done: number | ((records: readonly Consumed[]) => boolean),
+    timeoutMs = 60_000,
+  ): Promise<Consumed[]> {
+    const enough =
+      typeof done === 'number' ? (records: readonly Consumed[]) => records.length >= done : done;
+    const records: Consumed[] = [];
+    const consumer = this.#client.consumer({ groupId: `test-${crypto.randomUUID()}` });
+    await consumer.connect();
+    try {
+      await consumer.subscribe({ topic, fromBeginning: true });
+      await consumer.run({
+        eachMessage: async ({ topic: from, partition, message }) => {
+          const headers = Object.entries(message.headers ?? {});
+          records.push({
+            topic: from,
+            partition,
+            offset: Number(message.offset),
+            key: message.key?.toString() ?? null,
+            value: message.value,
+            headers: Object.fromEntries(headers.map(([name, value]) => [name, String(value)])),
+            timestamp: Number(message.timestamp),
+          });
+        },
+      });
+      await until(`enough records of ${topic}`, () => enough(records), { timeoutMs });
+    } finally {
+      await consumer.disconnect();
+    }
+    return records;
+  }
+
+  async stop(): Promise<void> {
+    await this.container.remove();
+  }
+}
+
+function independentClient(address: string): Kafka {
+  const retry = { retries: 20, initialRetryTime: 100, maxRetryTime: 500 };
+  return new Kafka({
+    brokers: [address],
+    clientId: 'independent',
+    logLevel: logLevel.NOTHING,
+    retry,
+  });
+}
+
+async function answers(address: string): Promise<boolean> {
+  const retry = { retries: 0 };
+  const client = new Kafka({ brokers: [address], logLevel: logLevel.NOTHING, retry });
+  const admin = client.admin();
+  try {
+    await admin.connect();
+    const { brokers } = await admin.describeCluster();
+    return brokers.length > 0;
+  } catch {
+    return false; // asked again until the deadline
+  } finally {
+    await admin.disconnect().catch(() => {});
+  }
+}
+
+async function tryProduce(address: string, topic: string): Promise<RecordMetadata[] | null> {
+  const retry = { retries: 0 };
+  const client = new Kafka({ brokers: [address], logLevel: logLevel.NOTHING, retry });
+  const producer = client.producer({ allowAutoTopicCreation: true, retry });
+  try {
+    await producer.connect();
+    return await producer.send({ topic, messages: [{ value: 'probe' }], timeout: 2_000 });
+  } catch {
+    return null; // asked again until the deadline
+  } finally {
+    await producer.disconnect().catch(() => {});
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * A scene for relay tests: an outbox in a folder of its own, events that are remembered outside of
+ * it, and the account at the end: lost, duplicated, reordered.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { check, type Findings } from '../../scripts/demo/checker.ts';
+import { type AcceptedEvent, hashOf } from '../../scripts/demo/ledger.ts';
+import type { RelayOptions } from '../../src/index.ts';
+import {
+  createRelay,
+  type Outbox,
+  openOutbox,
+  type Relay,
+  type RelayHooks,
+} from '../../src/index.ts';
+import type { Consumed, KafkaBroker } from './kafka.ts';
+import { until } from './wait.ts';
+
+export class Scene {
+  readonly folder = mkdtempSync(join(tmpdir(), 'outbox-relay-'));
+  readonly db = join(this.folder, 'outbox.db');
+  readonly topic = `t-${randomUUID()}`;
+  readonly accepted: AcceptedEvent[] = [];
+  readonly #cleanups: (() => Promise<unknown> | unknown)[] = [];
+  #outbox: Outbox | null = null;
+  #count = 0;
+
+  get outbox(): Outbox {
+    this.#outbox ??= openOutbox({ path: this.db });
+    return this.#outbox;
+  }
+
+  /** Runs when the scene is closed, the last one first. */
+  onClose(cleanup: () => Promise<unknown> | unknown): void {
+    this.#cleanups.push(cleanup);
+  }
+
+  /** Commits events over a few keys in one transaction and remembers them. */
+  enqueue(count: number, options: { readonly keys?: number; readonly topic?: string } = {}): void {
+    const { keys = 20, topic = this.topic } = options;
+    const events = Array.from({ length: count }, () => {
+      this.#count += 1;
+      return { topic, key: `key-${this.#count % keys}`, value: `value ${this.#count}` };
+    });
+    const results = this.outbox.enqueueMany(events);
+    for (const [index, { id, seq }] of results.entries()) {
+      const { key, value } = events[index] as (typeof events)[number];
+      this.accepted.push({ id, key, seq, hash: hashOf(value), atMs: Date.now() });
+    }
+  }
+
+  /** A relay that is stopped with the scene. Its topics have 3 partitions. */
+  relay(brokers: string, options: Partial<RelayOptions> = {}, hooks: RelayHooks = {}): Relay {
+    const createTopics = { partitions: 3, replicationFactor: 1 };
+    const given = { db: this.db, brokers: [brokers], createTopics, ...options };
+    const relay = createRelay(given, hooks);
+    this.onClose(() => relay.stop());
+    return relay;
+  }
+
+  /** Reads the topic with an independent consumer until every accepted event is there. */
+  async account(kafka: KafkaBroker, timeoutMs = 60_000): Promise<Findings> {
+    const wanted = new Set(this.accepted.map(({ id }) => id));
+    const all = (records: readonly Consumed[]) => {
+      const seen = new Set(records.map(({ headers }) => headers['outbox-event-id']));
+      return [...wanted].every((id) => seen.has(id));
+    };
+    const records = await kafka.consume(this.topic, all, timeoutMs);
+    return this.check(records);
+  }
+
+  check(records: readonly Consumed[]): Findings {
+    const consumed = records.map(({ partition, offset, key, value, headers, timestamp }) => ({
+      id: headers['outbox-event-id'] ?? null,
+      key,
+      hash: hashOf(value),
+      partition,
+      offset,
+      appendedAtMs: timestamp,
+    }));
+    return check({ accepted: this.accepted, unknown: [] }, consumed);
+  }
+
+  /** Waits until nothing is pending, as the relay's own status says. */
+  async drained(relay: Relay, timeoutMs = 60_000): Promise<void> {
+    await until('nothing pending', () => relay.status().pending === 0, { timeoutMs });
+  }
+
+  async close(): Promise<void> {
+    for (const cleanup of this.#cleanups.reverse()) await cleanup();
+    await this.#outbox?.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** What an account must look like when nothing was killed between an ack and its settling. */
+export const allDelivered = { lost: 0, reordered: 0, mismatched: 0, unissued: 0 } as const;

@@ -5,9 +5,10 @@
 import { EventInvalidError, EventTooLargeError } from '../core/errors.ts';
 import type { EncodedEvent, Header, HeaderValue, OutboxEvent } from '../core/event.ts';
 import { limits } from '../core/limits.ts';
+import { recordBytes } from './record-size.ts';
 
 export interface EncodeRules {
-  /** Largest key, value and headers together, bytes. */
+  /** Largest Kafka record: key, value, headers and framing, bytes. */
   readonly recordBytesMax: number;
   /** A new UUIDv7. */
   readonly newId: () => string;
@@ -25,10 +26,13 @@ const knownFields = new Set([
   'dedupeTtlMs',
 ]);
 const partitionMax = 2_147_483_647;
-/** id, seq and source, as the relay adds them, with their names. */
-const ownHeadersBytes = 150;
+/** JSON.stringify makes `{}` or index maps of these without a word: the content would be lost. */
+const notForJson = [Map, Set, WeakMap, WeakSet, Promise, Error, RegExp, ArrayBuffer];
 
-/** @throws EVENT_INVALID, EVENT_TOO_LARGE */
+/**
+ * Bytes are copied: what the event says is bound at once, and a buffer may be used again.
+ * @throws EVENT_INVALID, EVENT_TOO_LARGE
+ */
 export function encodeEvent(event: OutboxEvent, rules: EncodeRules): EncodedEvent {
   if (typeof event !== 'object' || event === null) throw invalid('event', 'must be an object');
   for (const field of Object.keys(event)) {
@@ -41,7 +45,7 @@ export function encodeEvent(event: OutboxEvent, rules: EncodeRules): EncodedEven
   const partition = encodePartition(event.partition ?? null);
   const createdAtMs = rules.now();
   const dedupe = encodeDedupe(event, createdAtMs);
-  const bytes = recordBytes(key, value, headers) + ownHeadersBytes;
+  const bytes = recordBytes(key, value, headers);
   if (bytes > rules.recordBytesMax) {
     const message = `the event has ${bytes} bytes, recordBytesMax is ${rules.recordBytesMax}`;
     throw new EventTooLargeError(message, { details: { topic, bytes } });
@@ -68,39 +72,55 @@ function encodeTopic(topic: unknown): string {
 function encodeKey(key: unknown): Buffer | null {
   if (key === null) return null;
   if (typeof key === 'string') return encodeText('key', key);
-  if (key instanceof Uint8Array) return copyOf(key);
+  if (key instanceof Uint8Array) return Buffer.from(key);
   throw invalid('key', `must be a string, bytes or null, not ${typeName(key)}`);
 }
 
-/** A lone surrogate would be stored as U+FFFD, which is not what the application said. */
 function encodeText(field: string, text: string): Buffer {
-  if (!text.isWellFormed()) throw invalid(field, 'holds a lone surrogate and is not valid UTF-16');
+  refuseLoneSurrogate(field, text);
   return Buffer.from(text);
 }
 
-/** The bytes as they are now: the application may use its buffer again. */
-function copyOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes);
+/** A lone surrogate would be stored as U+FFFD, which is not what the application said. */
+function refuseLoneSurrogate(field: string, text: string): void {
+  if (!text.isWellFormed()) throw invalid(field, 'holds a lone surrogate and is not valid UTF-16');
 }
 
 function encodeValue(value: unknown): Buffer | null {
   if (value === null) return null;
   if (typeof value === 'string') return encodeText('value', value);
-  if (value instanceof Uint8Array) return copyOf(value);
+  if (value instanceof Uint8Array) return Buffer.from(value);
+  return encodeJson(value);
+}
+
+function encodeJson(value: unknown): Buffer {
+  if (value === undefined || typeof value === 'function' || typeof value === 'symbol') {
+    throw invalid('value', `must not be ${typeName(value)}; null is a tombstone`);
+  }
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    throw invalid('value', `must be a finite number, not ${value}`);
+  }
+  const speaksJson = typeof (value as { toJSON?: unknown }).toJSON === 'function';
+  const mute = notForJson.some((kind) => value instanceof kind) || ArrayBuffer.isView(value);
+  if (mute && !speaksJson) {
+    const name = (value as object).constructor.name;
+    throw invalid('value', `is a ${name}, which JSON cannot hold; convert or await it first`);
+  }
   let json: string | undefined;
   try {
     json = JSON.stringify(value);
   } catch (error) {
     throw invalid('value', `cannot be written as JSON: ${(error as Error).message}`, error);
   }
-  if (json === undefined)
-    throw invalid('value', `must not be ${typeName(value)}; null is a tombstone`);
+  if (json === undefined) throw invalid('value', 'has a toJSON that gives no JSON');
   return Buffer.from(json);
 }
 
 function encodeHeaderList(headers: OutboxEvent['headers']): Header[] {
   if (headers === undefined || headers === null) return [];
-  if (typeof headers !== 'object') throw invalid('headers', 'must be an object or pairs');
+  if (typeof headers !== 'object' || headers instanceof Map) {
+    throw invalid('headers', 'must be an object or pairs');
+  }
   const pairs: readonly unknown[] = Array.isArray(headers) ? headers : Object.entries(headers);
   if (pairs.length > limits.headersMax) {
     throw invalid('headers', `are ${pairs.length}, at most ${limits.headersMax} are allowed`);
@@ -113,12 +133,13 @@ function encodeHeaderList(headers: OutboxEvent['headers']): Header[] {
 
 function encodeHeader(name: unknown, value: HeaderValue): Header {
   if (typeof name !== 'string' || name === '') throw invalid('headers', 'need names');
+  refuseLoneSurrogate('header name', name);
   if (Buffer.byteLength(name) > limits.headerNameBytesMax) {
     throw invalid(`header ${name.slice(0, 40)}…`, 'has too long a name');
   }
   if (value === null) return [name, null];
   if (typeof value === 'string') return [name, encodeText(`header ${name}`, value)];
-  if (value instanceof Uint8Array) return [name, copyOf(value)];
+  if (value instanceof Uint8Array) return [name, Buffer.from(value)];
   throw invalid(`header ${name}`, `must be a string, bytes or null, not ${typeName(value)}`);
 }
 
@@ -140,16 +161,13 @@ function encodeDedupe(event: OutboxEvent, nowMs: number): EncodedEvent['dedupe']
   if (dedupeKey.length > limits.dedupeKeyLengthMax) {
     throw invalid('dedupeKey', `is longer than ${limits.dedupeKeyLengthMax}`);
   }
-  if (!Number.isSafeInteger(dedupeTtlMs) || dedupeTtlMs < 1) {
+  refuseLoneSurrogate('dedupeKey', dedupeKey);
+  // SQLite's length() ends at it.
+  if (dedupeKey.includes('\0')) throw invalid('dedupeKey', 'must not hold a NUL character');
+  if (!Number.isSafeInteger(dedupeTtlMs + nowMs) || dedupeTtlMs < 1) {
     throw invalid('dedupeTtlMs', `must be a whole number from 1, not ${String(dedupeTtlMs)}`);
   }
   return { key: dedupeKey, expiresAtMs: nowMs + dedupeTtlMs };
-}
-
-function recordBytes(key: Buffer | null, value: Buffer | null, headers: readonly Header[]): number {
-  let bytes = (key?.length ?? 0) + (value?.length ?? 0);
-  for (const [name, part] of headers) bytes += Buffer.byteLength(name) + (part?.length ?? 0);
-  return bytes;
 }
 
 function typeName(value: unknown): string {

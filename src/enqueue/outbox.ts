@@ -5,6 +5,8 @@ import type { EventAppender, OutboxIdentity, OutboxStore } from '../outbox/store
 import { type EncodeRules, encodeEvent } from './encode.ts';
 import { Publisher } from './publisher.ts';
 
+const AsyncFunction = (async () => {}).constructor as new () => object;
+
 export interface OutboxParts {
   readonly path: string;
   readonly appender: EventAppender;
@@ -19,7 +21,7 @@ export interface OutboxParts {
 export class Outbox {
   readonly #parts: OutboxParts;
   readonly #publisher: Publisher;
-  #closed = false;
+  #closing: Promise<void> | null = null;
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
@@ -38,7 +40,12 @@ export class Outbox {
   /**
    * Writes one event into whatever transaction is open on the handle, durable when that one
    * commits; with none open it commits by itself before it returns.
-   * @throws EVENT_INVALID, EVENT_TOO_LARGE, OUTBOX_BUSY, OUTBOX_FULL, OUTBOX_IO, OUTBOX_CLOSED
+   *
+   * Synchronous, as SQLite is: it returns when the disk has synced. On a handle of its own it waits
+   * for another writer up to 2 s, on the application's as long as that one's `busy_timeout` says.
+   * For servers there is {@link Outbox.publish}.
+   * @throws EVENT_INVALID, EVENT_TOO_LARGE, OUTBOX_BUSY, OUTBOX_FULL, OUTBOX_IO, OUTBOX_CLOSED,
+   *   OUTCOME_UNKNOWN, SYNCHRONOUS_NOT_FULL
    */
   enqueue(event: OutboxEvent): AppendResult {
     return this.enqueueMany([event])[0] as AppendResult;
@@ -59,16 +66,23 @@ export class Outbox {
   /**
    * Runs `fn` in a transaction of the handle, or in a savepoint of the open one; rolled back when
    * it throws.
-   * @throws TRANSACTION_ASYNC when `fn` returns a promise: it would go on after the commit
+   *
+   * An `async` function is not even called: what it writes after its first `await` would commit by
+   * itself, outside. One that returns a promise all the same is rolled back.
+   * @throws TRANSACTION_ASYNC; what `fn` throws; OUTBOX_BUSY, OUTBOX_FULL, OUTBOX_IO,
+   *   OUTCOME_UNKNOWN, OUTBOX_CLOSED
    */
   transaction<T>(fn: () => T): T {
     this.#refuseWhenClosed();
+    if (fn instanceof AsyncFunction) {
+      throw new TransactionAsyncError('transaction() was given an async function');
+    }
     return this.#parts.transaction(() => {
       const result = fn();
       if (isThenable(result)) {
         // Nobody else will ever see how it ends.
         result.then(undefined, () => {});
-        throw new TransactionAsyncError('transaction() was given an asynchronous function');
+        throw new TransactionAsyncError('the function of transaction() returned a promise');
       }
       return result;
     });
@@ -77,18 +91,21 @@ export class Outbox {
   /**
    * Writes one event in a commit that concurrent callers share, on a connection of its own: a
    * transaction open on the application's handle is never joined. Resolves when it is durable.
-   * Rejects as {@link Outbox.enqueue} throws, and with OUTCOME_UNKNOWN.
+   * Waits up to 30 s for another writer without blocking the event loop, then rejects with
+   * OUTBOX_BUSY; otherwise as {@link Outbox.enqueue} throws.
    */
   async publish(event: OutboxEvent): Promise<AppendResult> {
+    this.#refuseWhenClosed();
     return this.#publisher.publish(encodeEvent(event, this.#parts.rules));
   }
 
-  /** Waits for what is being published; a handle of the application stays open. Legal twice. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#publisher.close();
-    this.#parts.close();
+  /**
+   * Takes nothing more, waits for what is being published, closes what was opened; a handle of the
+   * application stays open. Legal twice.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#publisher.close().then(() => this.#parts.close());
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -96,7 +113,7 @@ export class Outbox {
   }
 
   #refuseWhenClosed(): void {
-    if (this.#closed) throw new OutboxClosedError('the outbox is closed');
+    if (this.#closing !== null) throw new OutboxClosedError('the outbox is closed');
   }
 }
 

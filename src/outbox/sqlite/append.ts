@@ -5,7 +5,7 @@ import { laneOf } from '../../core/lane.ts';
 import type { EventAppender, OutboxIdentity } from '../store.ts';
 import { assertSynchronousFull } from './checks.ts';
 import type { Database, Statement } from './database.ts';
-import { sqliteCode, toOutboxError } from './failures.ts';
+import { sqliteCode, toCommitError, toOutboxError } from './failures.ts';
 
 /** Inserts one event into the open transaction. */
 export class EventInserter {
@@ -77,14 +77,16 @@ export class HandleAppender implements EventAppender {
   }
 
   append(events: readonly EncodedEvent[]): AppendResult[] {
+    const joins = this.#db.inTransaction;
     try {
       // Inside a transaction the promise is that COMMIT's; it cannot be changed there either.
-      if (!this.#db.inTransaction) assertSynchronousFull(this.#db);
+      if (!joins) assertSynchronousFull(this.#db);
       const only = events.length === 1 ? events[0] : undefined;
       if (only !== undefined && only.dedupe === null) return [this.#inserter.insert(only)];
       return this.#insertAll(events);
     } catch (error) {
-      throw rowError(error) ?? toOutboxError(error, 'storing events');
+      const doing = 'storing events';
+      throw rowError(error) ?? (joins ? toOutboxError : toCommitError)(error, doing);
     }
   }
 }

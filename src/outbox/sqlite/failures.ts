@@ -6,6 +6,7 @@ import {
   OutboxFullError,
   OutboxIoError,
   OutboxRelayError,
+  OutcomeUnknownError,
 } from '../../core/errors.ts';
 
 /** Extended result code, e.g. `SQLITE_BUSY_SNAPSHOT`; empty when it is not SQLite's error. */
@@ -38,4 +39,10 @@ export function toOutboxError(error: unknown, doing: string): Error {
     return new OutboxClosedError(message, options);
   }
   return error instanceof Error ? error : new OutboxIoError(message, options);
+}
+
+/** An error of a COMMIT, or of a statement that commits by itself. */
+export function toCommitError(error: unknown, doing: string): Error {
+  if (!isIoFailure(error)) return toOutboxError(error, doing);
+  return new OutcomeUnknownError(`${doing}: the commit met an I/O error`, { cause: error });
 }

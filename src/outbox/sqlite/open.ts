@@ -12,6 +12,7 @@ import {
   type DatabaseConstructor,
   loadDatabaseConstructor,
 } from './database.ts';
+import { toCommitError, toOutboxError } from './failures.ts';
 import { checkSchema, migrate } from './migrate.ts';
 import { SqliteStore } from './store.ts';
 
@@ -58,7 +59,8 @@ export function openSqliteOutbox(source: SqliteSource, options: SqliteOptions): 
     const migrated = prepareSchema(first, options);
     const identity = readIdentity(first, options.lanes);
     const handle = given ?? first;
-    if (given !== null) first.close();
+    if (given === null) first.pragma(`busy_timeout = ${limits.enqueueBusyTimeoutMs}`);
+    else first.close();
     return describe({ Constructor, path, identity, handle, options, migrated, owned: !given });
   } catch (error) {
     first.close();
@@ -85,6 +87,25 @@ function readIdentity(db: Database, wanted: number | undefined): OutboxIdentity 
   return identity;
 }
 
+/** What `fn` throws is the caller's and passes as it is; BEGIN and COMMIT fail in our words. */
+function runTransaction<T>(handle: Database, fn: () => T): T {
+  let phase = 'begin' as 'begin' | 'work' | 'commit';
+  const work = handle.transaction(() => {
+    phase = 'work';
+    const result = fn();
+    phase = 'commit';
+    return result;
+  });
+  try {
+    return work.immediate();
+  } catch (error) {
+    if (phase === 'work') throw error;
+    throw phase === 'begin'
+      ? toOutboxError(error, 'beginning')
+      : toCommitError(error, 'a transaction');
+  }
+}
+
 interface Opened {
   readonly Constructor: DatabaseConstructor;
   readonly path: string;
@@ -103,7 +124,7 @@ function describe({ Constructor, path, identity, handle, options, ...rest }: Ope
     appender,
     migrated: rest.migrated,
     inTransaction: () => handle.inTransaction,
-    transaction: <T>(fn: () => T): T => handle.transaction(fn).immediate(),
+    transaction: <T>(fn: () => T): T => runTransaction(handle, fn),
     openStore: () => {
       const db = openConnection(Constructor, path, { create: false });
       return new SqliteStore({ db, Constructor, path, identity, clock: options.clock });

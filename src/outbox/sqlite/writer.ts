@@ -5,10 +5,10 @@
  * for another process's write lock happen here, asynchronously.
  */
 import { type Clock, pause } from '../../core/clock.ts';
-import { invariant, OutboxClosedError, OutcomeUnknownError } from '../../core/errors.ts';
+import { invariant, OutboxClosedError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type { Database, Statement } from './database.ts';
-import { isBusy, isIoFailure, toOutboxError } from './failures.ts';
+import { isBusy, toCommitError, toOutboxError } from './failures.ts';
 
 const pauseMinMs = 1;
 const pauseMaxMs = 20;
@@ -67,11 +67,7 @@ export class Writer {
     } catch (error) {
       // SQLite has rolled back by itself after some errors (full disk, I/O).
       if (this.#db.open && this.#db.inTransaction) this.#rollback.run();
-      if (committing && isIoFailure(error)) {
-        const message = `${doing}: the commit met an I/O error`;
-        throw new OutcomeUnknownError(message, { cause: error });
-      }
-      throw toOutboxError(error, doing);
+      throw committing ? toCommitError(error, doing) : toOutboxError(error, doing);
     }
   }
 }

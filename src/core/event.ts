@@ -3,7 +3,7 @@
  * the log gives it back. Turning the first into the second is the door: src/enqueue.
  */
 
-export type HeaderValue = string | Uint8Array | null;
+export type HeaderValue = string | Uint8Array;
 
 /** An event as an application hands it over. */
 export interface OutboxEvent {

@@ -88,6 +88,12 @@ export class Relay {
     return this;
   }
 
+  /** As {@link Relay.on}, for the next one only. */
+  once<K extends keyof RelayEvents>(name: K, listener: (...args: RelayEvents[K]) => void): this {
+    this.#emitter.once(name, listener as never);
+    return this;
+  }
+
   off<K extends keyof RelayEvents>(name: K, listener: (...args: RelayEvents[K]) => void): this {
     this.#emitter.off(name, listener as never);
     return this;

@@ -131,7 +131,7 @@ export class RelayCore {
   }
 
   async #drain(request: DrainRequest): Promise<{ again: boolean }> {
-    const { lane, via, attempt } = request;
+    const { lane, via } = request;
     if (via === 'sweep' && !this.#waker.mayDrainInProcess(lane)) return { again: false };
     this.#waker.drainStarted(lane, via);
     try {
@@ -139,7 +139,6 @@ export class RelayCore {
       this.#waker.drainSucceeded(lane);
       return result;
     } catch (error) {
-      this.#waker.drainFailed(lane, attempt);
       if (!(error instanceof DrainFailedError)) this.#report(error);
       else if (mayPassByItself(failureOf(error))) this.#prober.wait(lane);
       throw error;
@@ -150,6 +149,7 @@ export class RelayCore {
     const { store, emitter } = this.#parts;
     return {
       roundUsedUp: (lane, cause) => {
+        this.#waker.roundUsedUp(lane);
         emitter.emit('roundUsedUp', { lane, cause });
         store.recordRoundUsedUp(lane).catch((error: unknown) => this.#report(error));
       },

@@ -54,7 +54,7 @@ export class Waker {
   #sweeping: Promise<void> = Promise.resolve();
   #mark: number | null = null;
   readonly #wokenAtMs = new Map<number, number>();
-  /** Lane to the monotonic time before which a failed drain is not tried again. */
+  /** Lane to the monotonic time before which no new round begins. */
   readonly #notBeforeMs = new Map<number, number>();
   readonly #suspicions = new Map<number, Suspicion>();
   readonly #ghosts = new Set<number>();
@@ -89,10 +89,10 @@ export class Waker {
     this.#notBeforeMs.delete(lane);
   }
 
-  /** New rounds of this lane keep to the policy's delay too. */
-  drainFailed(lane: number, attempt: number): void {
+  /** The next round keeps to the policy's delay too. */
+  roundUsedUp(lane: number): void {
     const { clock, retry } = this.#parts;
-    this.#notBeforeMs.set(lane, clock.monotonic() + retryDelayMs(retry, attempt));
+    this.#notBeforeMs.set(lane, clock.monotonic() + retryDelayMs(retry, retry.retries + 1));
   }
 
   /** Kafka takes records again: these lanes go on at once, whatever delay they are in. */

@@ -6,30 +6,47 @@ import type { Line } from './lines.ts';
 
 const toldMax = 20;
 
-export class BadLines {
-  readonly #say: (text: string) => void;
-  #count = 0;
+export interface BadLine {
+  readonly line: number;
+  readonly problem: string;
+}
 
-  /** @param say where the lines are told, e.g. stderr */
-  constructor(say: (text: string) => void) {
-    this.#say = say;
+export interface BadLinesParts {
+  /** Where the lines are told, e.g. stderr. */
+  readonly say: (text: string) => void;
+  /** Throws when the outbox would not take the event. */
+  readonly validate: (event: OutboxEvent) => void;
+}
+
+export class BadLines {
+  readonly #parts: BadLinesParts;
+  #count = 0;
+  readonly #told: BadLine[] = [];
+
+  constructor(parts: BadLinesParts) {
+    this.#parts = parts;
   }
 
   get count(): number {
     return this.#count;
   }
 
-  /** The line's event, or `null` after telling why it is none. Blank lines are `undefined`. */
-  parse(
-    { number, bytes }: Line,
-    rules: LineRules,
-    validate: (event: OutboxEvent) => void,
-  ): OutboxEvent | null | undefined {
+  /** The first of them. */
+  get told(): readonly BadLine[] {
+    return this.#told;
+  }
+
+  /** The same rules, counting anew and saying nothing; for a second reading. */
+  silent(): BadLines {
+    return new BadLines({ ...this.#parts, say: () => {} });
+  }
+
+  /** The line's event; `null` for a blank line, and after telling why a line is none. */
+  parse({ number, bytes }: Line, rules: LineRules): OutboxEvent | null {
     if (bytes === null) return this.#tell(number, 'is too long');
-    if (bytes.length === 0) return undefined;
     try {
       const event = parseEventLine(bytes, rules);
-      validate(event);
+      if (event !== null) this.#parts.validate(event);
       return event;
     } catch (error) {
       if (!(error instanceof OutboxRelayError)) throw error;
@@ -37,10 +54,18 @@ export class BadLines {
     }
   }
 
-  #tell(number: number, problem: string): null {
+  /** A line that was an event and was refused when it was stored. */
+  refuse(number: number, error: OutboxRelayError): void {
+    this.#tell(number, error.message);
+  }
+
+  #tell(line: number, problem: string): null {
     this.#count += 1;
-    if (this.#count <= toldMax) this.#say(`line ${number}: ${problem}\n`);
-    if (this.#count === toldMax) this.#say('further bad lines are only counted\n');
+    if (this.#count <= toldMax) {
+      this.#told.push({ line, problem });
+      this.#parts.say(`line ${line}: ${problem}\n`);
+    }
+    if (this.#count === toldMax + 1) this.#parts.say('further bad lines are only counted\n');
     return null;
   }
 }

@@ -1,6 +1,8 @@
 /** One line of `publish`: from bytes to an event. */
+import { isUtf8 } from 'node:buffer';
 import { EventInvalidError } from '../core/errors.ts';
 import type { OutboxEvent } from '../core/event.ts';
+import { parseExactly, roundNumber } from './exact-json.ts';
 
 export interface LineRules {
   /** With a topic the line's bytes are the value; without, the line is the whole event. */
@@ -10,44 +12,61 @@ export interface LineRules {
 }
 
 const fields = ['topic', 'key', 'value', 'headers', 'partition', 'dedupeKey', 'valueBase64'];
-const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** @throws EVENT_INVALID when the line is not an event */
-export function parseEventLine(bytes: Buffer, { topic, keyField }: LineRules): OutboxEvent {
-  if (topic === undefined) return eventOf(parseObject(bytes));
-  const key = keyField === undefined ? null : keyOf(parseObject(bytes), keyField);
-  return { topic, key, value: bytes };
+/**
+ * `null` for a line of nothing but white space.
+ * @throws EVENT_INVALID when the line is not an event
+ */
+export function parseEventLine(bytes: Buffer, { topic, keyField }: LineRules): OutboxEvent | null {
+  if (!isUtf8(bytes)) throw new EventInvalidError('is not UTF-8');
+  const text = bytes.toString();
+  if (text.trim() === '') return null;
+  const line = parseJson(text);
+  if (topic === undefined) return eventOf(objectOf(line));
+  // The line's own bytes: what a parser would make of them is nobody's business.
+  return {
+    topic,
+    key: keyField === undefined ? null : keyOf(objectOf(line), keyField),
+    value: bytes,
+  };
 }
 
-function parseObject(bytes: Buffer): Record<string, unknown> {
-  let parsed: unknown;
+function parseJson(text: string): unknown {
   try {
-    parsed = JSON.parse(utf8.decode(bytes));
+    return parseExactly(text);
   } catch (error) {
-    throw new EventInvalidError(`not JSON in UTF-8: ${(error as Error).message}`, { cause: error });
+    // Without the excerpt of the line that V8 adds: messages hold no payload.
+    const reason = (error as Error).message.replace(/, (\.\.\.)?".*$/s, '');
+    throw new EventInvalidError(`is not JSON: ${reason}`, { cause: error });
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new EventInvalidError('not a JSON object');
-  }
-  return parsed as Record<string, unknown>;
 }
 
-function keyOf(line: Record<string, unknown>, field: string): string | null {
-  const key = line[field];
-  if (key === null) return null;
+function objectOf(line: unknown): Record<string, unknown> {
+  if (typeof line === 'object' && line !== null && !Array.isArray(line)) {
+    return line as Record<string, unknown>;
+  }
+  throw new EventInvalidError('is not a JSON object');
+}
+
+/** An event without the key that was asked for would have no order: it is refused. */
+function keyOf(line: Record<string, unknown>, field: string): string {
+  const key = Object.hasOwn(line, field) ? line[field] : undefined;
   if (typeof key === 'string') return key;
-  if (typeof key === 'number' || typeof key === 'boolean') return String(key);
-  throw new EventInvalidError(
-    `the key field ${field} is ${key === undefined ? 'missing' : 'not text'}`,
-  );
+  if (Number.isSafeInteger(key)) return String(key);
+  const problem = key === undefined ? 'is missing' : 'is neither text nor a whole number';
+  throw new EventInvalidError(`its field ${JSON.stringify(field)}, the key, ${problem}`);
 }
 
 function eventOf(line: Record<string, unknown>): OutboxEvent {
   const unknown = Object.keys(line).filter((name) => !fields.includes(name));
   if (unknown.length > 0) {
-    throw new EventInvalidError(`${unknown.join(', ')}: not a field of an event line`);
+    const names = unknown.map((name) => JSON.stringify(name)).join(', ');
+    throw new EventInvalidError(`has ${names}; the fields are ${fields.join(', ')}`);
   }
   const { valueBase64, ...event } = line;
+  for (const name of ['headers', 'partition']) {
+    if (name in event) event[name] = roundNumber(event[name]);
+  }
   if ('value' in line === 'valueBase64' in line) {
     throw new EventInvalidError('needs either value or valueBase64; null is a tombstone');
   }
@@ -55,8 +74,11 @@ function eventOf(line: Record<string, unknown>): OutboxEvent {
   return { ...event, value: decodeBase64(valueBase64) } as unknown as OutboxEvent;
 }
 
+/** Node's decoder takes anything; only what it would write itself is base64. */
 function decodeBase64(text: unknown): Buffer {
-  const legal = typeof text === 'string' && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
-  if (!legal || text.length % 4 !== 0) throw new EventInvalidError('valueBase64 is not base64');
-  return Buffer.from(text, 'base64');
+  const bytes = typeof text === 'string' ? Buffer.from(text, 'base64') : null;
+  if (bytes === null || bytes.toString('base64') !== text) {
+    throw new EventInvalidError('valueBase64 is not base64 with its padding');
+  }
+  return bytes;
 }

@@ -5,6 +5,7 @@ import { exitCodes } from './exit-codes.ts';
 import { addMigrateCommand } from './migrate.ts';
 import { addPublishCommand } from './publish.ts';
 import { addRunCommand } from './run.ts';
+import type { Shell } from './shell.ts';
 import { addStatusCommand } from './status.ts';
 
 function version(): string {
@@ -12,22 +13,33 @@ function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-function exitCodeHelp(): string {
-  const rows = Object.values(exitCodes).map(({ code, meaning }) => `  ${code}  ${meaning}`);
-  return `\nExit codes:\n${rows.join('\n')}\n\nEvery option: docs/configuration.md`;
+function help(): string {
+  const rows = Object.values(exitCodes).map(({ code, meaning }) => {
+    return `  ${String(code).padEnd(4)} ${meaning}`;
+  });
+  return `
+Options come from a file (--config FILE, .yml or .json), from the environment (OUTBOX_RELAY_*) and
+from flags; the later wins. docs/configuration.md lists them all.
+
+Exit codes:
+${rows.join('\n')}`;
 }
 
-export function createProgram(): Command {
+/**
+ * @param end receives the exit code of the command that ran; errors are thrown
+ */
+export function createProgram(shell: Shell, end: (code: number) => void): Command {
   const program = new Command('outbox-relay')
     .description('Events from a SQLite outbox to Kafka, in order, whatever happens.')
     .version(version())
-    .showHelpAfterError('(add --help for all options)')
-    .addHelpText('after', exitCodeHelp())
+    // Thrown and printed by main.ts, as every error is.
+    .configureOutput({ outputError: () => {} })
+    .configureHelp({ helpWidth: 100 })
+    .addHelpText('after', help())
     .exitOverride();
-  for (const add of [addRunCommand, addPublishCommand, addStatusCommand, addMigrateCommand]) {
-    add(program);
-  }
-  // Subcommands do not inherit it.
-  for (const command of program.commands) command.exitOverride();
+  addRunCommand(program, shell, end);
+  addPublishCommand(program, shell, end);
+  addStatusCommand(program, shell);
+  addMigrateCommand(program);
   return program;
 }

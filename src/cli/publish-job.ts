@@ -3,10 +3,14 @@ import type { Outbox } from '../enqueue/outbox.ts';
 import type { BadLines } from './bad-lines.ts';
 import type { LineRules } from './event-line.ts';
 
+/** The JSON of `outbox-relay publish --json`. */
 export interface PublishResult {
   stored: number;
+  /** Events whose dedupe key was known; nothing was stored for them. */
   duplicates: number;
+  /** Lines that are no event. */
   skipped: number;
+  /** Of the stored events; `null` when there are none. */
   firstSeq: number | null;
   lastSeq: number | null;
 }
@@ -20,6 +24,8 @@ export interface PublishJob {
   readonly lineBytesMax: number;
   readonly bad: BadLines;
   readonly result: PublishResult;
+  /** Whether a progress bar is shown, on stderr. */
+  readonly progress: boolean;
 }
 
 export function count(

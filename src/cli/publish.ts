@@ -1,15 +1,17 @@
 /** `outbox-relay publish`: events from JSON Lines into an outbox. */
-import { fstatSync } from 'node:fs';
 import type { Command } from 'commander';
 import { openOutbox } from '../app.ts';
 import { InputInvalidError, UsageError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { BadLines } from './bad-lines.ts';
+import { exitCodes } from './exit-codes.ts';
+import { chooseInput } from './input.ts';
 import { addOptions, type Flags, pickOptions } from './options.ts';
 import type { PublishJob } from './publish-job.ts';
 import { publishSpooled } from './publish-spooled.ts';
 import { publishStream } from './publish-stream.ts';
 import { printJson } from './report.ts';
+import { exitCodeOfSignal, type Shell } from './shell.ts';
 
 const examples = `
 One event per line:
@@ -25,72 +27,77 @@ Examples:
 Without --stream everything is checked first and stored in one transaction: a bad line is
 reported with its number and nothing is stored (or, with --skip-invalid, all the others are).`;
 
-export function addPublishCommand(program: Command): void {
+export function addPublishCommand(
+  program: Command,
+  shell: Shell,
+  end: (code: number) => void,
+): void {
   const command = program
     .command('publish')
     .description('Store events from JSON Lines in an outbox.')
-    .argument('[FILE]', 'a file, or - for stdin', undefined)
-    .option('--topic <T>', 'topic of all events; the line is the value')
+    .argument('[FILE]', 'a file, or - for stdin (default: what is piped into stdin)')
+    .option('--topic <T>', 'topic of all events; the value is the exact bytes of the line')
     .option('--key-field <F>', 'JSON field of the line that is the key; needs --topic')
-    .option('--skip-invalid', 'store the good lines and count the bad ones')
+    .option('--skip-invalid', 'store the good lines, tell and count the bad ones')
     .option('--stream', 'commit as lines come: every 100 lines or 100 ms')
-    .option('--json', 'print the result as JSON')
+    .option('--json', 'print the result, and errors, as JSON')
     .addHelpText('after', examples);
-  addOptions(command, ['db', 'lanes', 'recordBytesMax']).action((file, flags: Flags) =>
-    publish(file as string | undefined, flags),
-  );
+  addOptions(command, ['db', 'recordBytesMax']).action(async (file, flags: Flags) => {
+    end(await publish(file as string | undefined, flags, shell));
+  });
 }
 
-async function publish(file: string | undefined, flags: Flags): Promise<void> {
-  const input = inputOf(file, flags);
-  const picked = pickOptions(flags, ['db', 'lanes', 'recordBytesMax']) as {
+async function publish(file: string | undefined, flags: Flags, shell: Shell): Promise<number> {
+  if (flags['keyField'] !== undefined && flags['topic'] === undefined) {
+    throw new UsageError('--key-field needs --topic');
+  }
+  const input = chooseInput(file);
+  const stream = flags['stream'] === true;
+  const job = openJob(input, flags);
+  const json = flags['json'] === true;
+  try {
+    if (stream) await publishStream(job, shell.interrupted);
+    else await publishSpooled(job);
+  } catch (error) {
+    if (job.result.lastSeq !== null && stream) report(job, json); // what was committed stays
+    throw error;
+  } finally {
+    await job.outbox.close();
+  }
+  report(job, json);
+  if (stream && shell.interrupted.aborted) return exitCodeOfSignal(shell.interrupted.reason);
+  if (stream && job.bad.count > 0 && !job.skipInvalid) {
+    const details = { invalid: job.bad.count, lines: job.bad.told };
+    throw new InputInvalidError(`${job.bad.count} lines were not stored`, { details });
+  }
+  return exitCodes.ok.code;
+}
+
+function openJob(input: string, flags: Flags): PublishJob {
+  const picked = pickOptions(flags, ['db', 'recordBytesMax']);
+  const { db, recordBytesMax = limits.recordBytesMaxDefault } = picked as {
     db: string;
-    lanes?: number;
     recordBytesMax?: number;
   };
-  const { db, lanes, recordBytesMax = limits.recordBytesMaxDefault } = picked;
-  const options = lanes === undefined ? { recordBytesMax } : { recordBytesMax, lanes };
-  const outbox = openOutbox({ path: db }, options);
-  const job: PublishJob = {
+  const outbox = openOutbox({ path: db }, { recordBytesMax });
+  const json = flags['json'] === true;
+  return {
     outbox,
     input,
     rules: { topic: text(flags['topic']), keyField: text(flags['keyField']) },
     skipInvalid: flags['skipInvalid'] === true,
-    // JSON may escape every byte of a value into six.
+    // JSON may write a byte of a value in six.
     lineBytesMax: recordBytesMax * 6 + 65_536,
-    bad: new BadLines((text) => process.stderr.write(text)),
+    bad: new BadLines({
+      // With --json they are part of the error, which is JSON too.
+      say: (line) => {
+        if (!json) process.stderr.write(line);
+      },
+      validate: (event) => outbox.validate(event),
+    }),
     result: { stored: 0, duplicates: 0, skipped: 0, firstSeq: null, lastSeq: null },
+    progress: process.stderr.isTTY === true && !json,
   };
-  try {
-    if (flags['stream'] === true) await publishStream(job);
-    else await publishSpooled(job);
-  } finally {
-    await outbox.close();
-  }
-  report(job, flags['json'] === true);
-  const failed = flags['stream'] === true && job.bad.count > 0 && !job.skipInvalid;
-  if (failed) throw new InputInvalidError(`${job.bad.count} lines were not stored`);
-}
-
-function inputOf(file: string | undefined, flags: Flags): string {
-  if (flags['keyField'] !== undefined && flags['topic'] === undefined) {
-    throw new UsageError('--key-field needs --topic');
-  }
-  if (file !== undefined && file !== '-') return file;
-  if (file === undefined && !stdinIsGiven()) {
-    throw new UsageError('no FILE was given and nothing is piped into stdin');
-  }
-  return '-';
-}
-
-/** A terminal or /dev/null is not an input that anybody meant. */
-function stdinIsGiven(): boolean {
-  if (process.stdin.isTTY === true) return false;
-  try {
-    return !fstatSync(0).isCharacterDevice();
-  } catch {
-    return false; // closed
-  }
 }
 
 function report({ result }: PublishJob, json: boolean): void {

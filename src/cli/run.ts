@@ -3,9 +3,9 @@ import type { Command } from 'commander';
 import { type Logger, pino } from 'pino';
 import { createRelay, type Relay } from '../app.ts';
 import { resolveConfig, show } from '../config/resolve.ts';
-import { exitCodeOf } from './exit-codes.ts';
+import { exitCodes } from './exit-codes.ts';
 import { addOptions, type Flags, readOptions } from './options.ts';
-import { describeError } from './report.ts';
+import type { Shell } from './shell.ts';
 
 const examples = `
 Examples:
@@ -14,51 +14,42 @@ Examples:
     --retries 60 --delay 5000
   OUTBOX_RELAY_REDIS=rediss://user:secret@redis:6380 outbox-relay run --config outbox-relay.yml
 
+The outbox file is made if there is none. Kafka and Redis may be away at the start.
 SIGTERM or SIGINT stops cleanly within --stop-deadline; a second one stops at once.
 Logs are JSON lines on stdout. No event's key or value is ever logged.`;
 
-export function addRunCommand(program: Command): void {
+export function addRunCommand(program: Command, shell: Shell, end: (code: number) => void): void {
   const command = program
     .command('run')
     .description('Relay the events of an outbox to Kafka until stopped.')
     .addHelpText('after', examples);
-  addOptions(command).action((flags: Flags) => run(flags));
+  addOptions(command).action(async (flags: Flags) => {
+    await run(flags, shell);
+    end(exitCodes.ok.code);
+  });
 }
 
-async function run(flags: Flags): Promise<void> {
+/** Relays until interrupted. Throws what starting or stopping throws. */
+async function run(flags: Flags, shell: Shell): Promise<void> {
   const options = readOptions(flags);
   const config = resolveConfig(options);
-  const logger = pino({ level: config.logLevel, base: null });
+  const { db, brokers, redis, retry, logLevel, stopDeadlineMs } = config;
+  const logger = pino({ level: logLevel, base: null });
+  const { interrupted } = shell;
   const relay = createRelay(options as Parameters<typeof createRelay>[0]);
   logEvents(relay, logger);
-  const stopped = stopOnSignal(relay, logger);
-  const { db, brokers, redis, retry } = config;
   logger.info({ db, brokers, redis: redis === null ? null : show(redis), retry }, 'starting');
   await relay.start();
-  process.exitCode = await stopped;
+  const signal = await nameOf(interrupted);
+  logger.info({ signal, stopDeadlineMs }, 'stopping; a second signal stops at once');
+  await relay.stop();
 }
 
-/** Resolves with the exit code once the relay has stopped. */
-function stopOnSignal(relay: Relay, logger: Logger): Promise<number> {
+/** Resolves with the signal's name once there is one. */
+function nameOf(interrupted: AbortSignal): Promise<unknown> {
   return new Promise((resolve) => {
-    let stopping = false;
-    const onSignal = (signal: NodeJS.Signals) => {
-      if (stopping) {
-        logger.warn({ signal }, 'stopping at once');
-        process.exit(signal === 'SIGINT' ? 130 : 143);
-      }
-      stopping = true;
-      logger.info({ signal }, 'stopping');
-      relay.stop().then(
-        () => resolve(0),
-        (error: unknown) => {
-          process.stderr.write(`${describeError(error)}\n`);
-          resolve(exitCodeOf(error));
-        },
-      );
-    };
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
+    if (interrupted.aborted) return resolve(interrupted.reason);
+    interrupted.addEventListener('abort', () => resolve(interrupted.reason), { once: true });
   });
 }
 

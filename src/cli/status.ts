@@ -2,8 +2,10 @@
 import type { Command } from 'commander';
 import type { OutboxStatus } from '../admin/status.ts';
 import { openStatus } from '../app.ts';
+import { pause, systemClock } from '../core/clock.ts';
 import { addOptions, type Flags, pickOptions } from './options.ts';
 import { printJson } from './report.ts';
+import type { Shell } from './shell.ts';
 
 const watchMs = 1_000;
 
@@ -17,17 +19,17 @@ JSON names: relay (running, stale, none), pending, delivered, held, oldestPendin
 ratePerSecond, secondsToEmpty, circuit, lanes[] with cursor and failure. The file is only read;
 it takes the same time at any backlog. With --watch --json: one line a second.`;
 
-export function addStatusCommand(program: Command): void {
+export function addStatusCommand(program: Command, shell: Shell): void {
   const command = program
     .command('status')
     .description('Show what is pending and delivered, and whether a relay is at work.')
     .option('--watch', 'show it again every second, until interrupted')
     .option('--json', 'print JSON')
     .addHelpText('after', examples);
-  addOptions(command, ['db']).action((flags: Flags) => status(flags));
+  addOptions(command, ['db']).action((flags: Flags) => status(flags, shell));
 }
 
-async function status(flags: Flags): Promise<void> {
+async function status(flags: Flags, shell: Shell): Promise<void> {
   const { db } = pickOptions(flags, ['db']) as { db: string };
   const outbox = openStatus(db);
   const watch = flags['watch'] === true;
@@ -38,25 +40,16 @@ async function status(flags: Flags): Promise<void> {
       if (live) process.stdout.write('\x1b[H\x1b[2J');
       if (flags['json'] === true) printJson(now);
       else process.stdout.write(`${render(db, now)}\n`);
-    } while (watch && (await nextSecond()));
+    } while (watch && (await nextSecond(shell.interrupted)));
   } finally {
     outbox.close();
   }
 }
 
-/** False when the user has interrupted. */
-function nextSecond(): Promise<boolean> {
-  return new Promise((resolve) => {
-    const onSignal = () => {
-      clearTimeout(timer);
-      resolve(false);
-    };
-    const timer = setTimeout(() => {
-      process.off('SIGINT', onSignal);
-      resolve(true);
-    }, watchMs);
-    process.once('SIGINT', onSignal);
-  });
+/** False when the user has interrupted: that is how a watch ends, and no failure. */
+async function nextSecond(interrupted: AbortSignal): Promise<boolean> {
+  await pause(systemClock, watchMs, interrupted);
+  return !interrupted.aborted;
 }
 
 /** The status as people read it. */

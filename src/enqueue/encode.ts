@@ -137,10 +137,11 @@ function encodeHeader(name: unknown, value: HeaderValue): Header {
   if (Buffer.byteLength(name) > limits.headerNameBytesMax) {
     throw invalid(`header ${name.slice(0, 40)}…`, 'has too long a name');
   }
-  if (value === null) return [name, null];
+  // kafkajs cannot write a header without a value: accepted, it would stop its lane for good.
+  if (value === null) throw invalid(`header ${name}`, 'must have a value; "" is one');
   if (typeof value === 'string') return [name, encodeText(`header ${name}`, value)];
   if (value instanceof Uint8Array) return [name, Buffer.from(value)];
-  throw invalid(`header ${name}`, `must be a string, bytes or null, not ${typeName(value)}`);
+  throw invalid(`header ${name}`, `must be a string or bytes, not ${typeName(value)}`);
 }
 
 function encodePartition(partition: unknown): number | null {

@@ -11,7 +11,7 @@ const event = (given: Record<string, unknown> = {}) => ({ topic: 'orders', value
 
 describe('an accepted event', () => {
   it('becomes bytes, with an id and a time', () => {
-    const headers = { a: 'x', b: Buffer.from([0, 255]), c: null };
+    const headers = { a: 'x', b: Buffer.from([0, 255]), c: '' };
     const encoded = encode(event({ key: 'ключ', value: { n: 1 }, headers, partition: 3 }));
     expect(encoded).toEqual({
       id,
@@ -21,7 +21,7 @@ describe('an accepted event', () => {
       headers: [
         ['a', Buffer.from('x')],
         ['b', Buffer.from([0, 255])],
-        ['c', null],
+        ['c', Buffer.alloc(0)],
       ],
       partition: 3,
       createdAtMs: 1_000,
@@ -129,6 +129,7 @@ describe('a refused event', () => {
     ['headers as a Map', event({ headers: new Map([['a', 'b']]) }), /^headers must be an object/],
     ['a header that is no pair', event({ headers: [['a']] }), /^headers must be pairs/],
     ['a number as header', event({ headers: { a: 1 } }), /^header a must be .*not number/],
+    ['null as header', event({ headers: { a: null } }), /^header a must have a value/],
     ['undefined as header', event({ headers: { a: undefined } }), /^header a must be .*undefined/],
     ['a header without name', event({ headers: { '': 'x' } }), /^headers need names/],
     ['a broken header name', event({ headers: { 'a\ud800': 'x' } }), /surrogate/],

@@ -1,7 +1,8 @@
 /** `outbox-relay migrate`: makes an outbox, or brings one to this version's schema. */
 import type { Command } from 'commander';
 import { migrateOutbox } from '../app.ts';
-import { addOptions, type Flags, pickOptions } from './options.ts';
+import { resolveFile } from '../config/resolve.ts';
+import { addOptions, type Flags, readOptions } from './options.ts';
 import { printJson } from './report.ts';
 
 const examples = `
@@ -19,7 +20,7 @@ export function addMigrateCommand(program: Command): void {
 }
 
 function migrate(flags: Flags): void {
-  const { db, lanes } = pickOptions(flags, ['db', 'lanes']) as { db: string; lanes?: number };
+  const { db, lanes } = resolveFile(readOptions(flags));
   const result = migrateOutbox(db, lanes);
   if (flags['json'] === true) {
     printJson(result);

@@ -1,8 +1,7 @@
 /** Flags made from the option schema, and options read from file, environment and flags. */
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type OptionEntry, optionEntries } from '../config/entries.ts';
-import { loadOptions } from '../config/load.ts';
-import { type Fault, fail } from '../config/resolve.ts';
+import { type LoadedOptions, loadOptions } from '../config/load.ts';
 
 export type Flags = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -21,11 +20,16 @@ function flagOf({ facts, env }: OptionEntry): Option {
   const note = facts.note === undefined ? '' : ` ${facts.note}`;
   const unit = facts.unit === undefined ? '' : ` ${facts.unit}`;
   const text = `${facts.description}${note} (default: ${facts.fallback}${unit}; env: ${env})`;
-  return new Option(`--${facts.flag} <${facts.value ?? 'VALUE'}>`, text);
+  const option = new Option(`--${facts.flag} <${facts.value ?? 'VALUE'}>`, text);
+  // The last of two would win without a word.
+  return option.argParser((value: string, previous: string | undefined) => {
+    if (previous === undefined) return value;
+    throw new InvalidArgumentError('It was given twice.');
+  });
 }
 
 /** All options given anywhere, unchecked. */
-export function readOptions(flags: Flags): Record<string, unknown> {
+export function readOptions(flags: Flags): LoadedOptions {
   const texts: Record<string, string | undefined> = {};
   for (const { facts } of optionEntries) {
     const value = flags[camelCase(facts.flag)];
@@ -33,29 +37,6 @@ export function readOptions(flags: Flags): Record<string, unknown> {
   }
   const file = typeof flags['config'] === 'string' ? flags['config'] : undefined;
   return loadOptions({ file, env: process.env, flags: texts });
-}
-
-/**
- * Some options alone, each checked by its own part of the schema.
- * @throws CONFIG_INVALID with every fault
- */
-export function pickOptions(flags: Flags, names: readonly string[]): Record<string, unknown> {
-  const given = readOptions(flags);
-  const faults: Fault[] = [];
-  const picked: Record<string, unknown> = {};
-  for (const entry of optionEntries) {
-    const name = entry.path.join('.');
-    if (!names.includes(name)) continue;
-    const parsed = entry.schema.safeParse(given[name]);
-    if (parsed.success) picked[name] = parsed.data;
-    else {
-      const problem = given[name] === undefined ? 'must be given' : parsed.error.issues[0]?.message;
-      const received = given[name] === undefined ? undefined : JSON.stringify(given[name]);
-      faults.push({ path: name, problem: problem ?? 'is not valid', received });
-    }
-  }
-  if (faults.length > 0) fail(faults);
-  return picked;
 }
 
 const camelCase = (flag: string) =>

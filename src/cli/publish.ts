@@ -1,12 +1,12 @@
 /** `outbox-relay publish`: events from JSON Lines into an outbox. */
 import type { Command } from 'commander';
 import { openOutbox } from '../app.ts';
+import { resolveFile } from '../config/resolve.ts';
 import { InputInvalidError, UsageError } from '../core/errors.ts';
-import { limits } from '../core/limits.ts';
 import { BadLines } from './bad-lines.ts';
 import { exitCodes } from './exit-codes.ts';
 import { chooseInput } from './input.ts';
-import { addOptions, type Flags, pickOptions } from './options.ts';
+import { addOptions, type Flags, readOptions } from './options.ts';
 import type { PublishJob } from './publish-job.ts';
 import { publishSpooled } from './publish-spooled.ts';
 import { publishStream } from './publish-stream.ts';
@@ -74,11 +74,7 @@ async function publish(file: string | undefined, flags: Flags, shell: Shell): Pr
 }
 
 function openJob(input: string, flags: Flags): PublishJob {
-  const picked = pickOptions(flags, ['db', 'recordBytesMax']);
-  const { db, recordBytesMax = limits.recordBytesMaxDefault } = picked as {
-    db: string;
-    recordBytesMax?: number;
-  };
+  const { db, recordBytesMax } = resolveFile(readOptions(flags));
   const outbox = openOutbox({ path: db }, { recordBytesMax });
   const json = flags['json'] === true;
   return {

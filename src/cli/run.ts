@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import { type Logger, pino } from 'pino';
 import { createRelay, type Relay } from '../app.ts';
-import { resolveConfig, show } from '../config/resolve.ts';
+import { maskSecrets } from '../config/fault.ts';
+import { resolveLoaded } from '../config/resolve.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addOptions, type Flags, readOptions } from './options.ts';
 import type { Shell } from './shell.ts';
@@ -31,14 +32,14 @@ export function addRunCommand(program: Command, shell: Shell, end: (code: number
 
 /** Relays until interrupted. Throws what starting or stopping throws. */
 async function run(flags: Flags, shell: Shell): Promise<void> {
-  const options = readOptions(flags);
-  const config = resolveConfig(options);
+  const loaded = readOptions(flags);
+  const config = resolveLoaded(loaded);
   const { db, brokers, redis, retry, logLevel, stopDeadlineMs } = config;
   const logger = pino({ level: logLevel, base: null });
   const { interrupted } = shell;
-  const relay = createRelay(options as Parameters<typeof createRelay>[0]);
+  const relay = createRelay(loaded.options as Parameters<typeof createRelay>[0]);
   logEvents(relay, logger);
-  logger.info({ db, brokers, redis: redis === null ? null : show(redis), retry }, 'starting');
+  logger.info({ db, brokers, redis: redis && maskSecrets(redis), retry }, 'starting');
   await relay.start();
   const signal = await nameOf(interrupted);
   logger.info({ signal, stopDeadlineMs }, 'stopping; a second signal stops at once');

@@ -2,8 +2,9 @@
 import type { Command } from 'commander';
 import type { OutboxStatus } from '../admin/status.ts';
 import { openStatus } from '../app.ts';
+import { resolveFile } from '../config/resolve.ts';
 import { pause, systemClock } from '../core/clock.ts';
-import { addOptions, type Flags, pickOptions } from './options.ts';
+import { addOptions, type Flags, readOptions } from './options.ts';
 import { printJson } from './report.ts';
 import type { Shell } from './shell.ts';
 
@@ -30,7 +31,7 @@ export function addStatusCommand(program: Command, shell: Shell): void {
 }
 
 async function status(flags: Flags, shell: Shell): Promise<void> {
-  const { db } = pickOptions(flags, ['db']) as { db: string };
+  const { db } = resolveFile(readOptions(flags));
   const outbox = openStatus(db);
   const watch = flags['watch'] === true;
   const live = watch && process.stdout.isTTY === true && flags['json'] !== true;

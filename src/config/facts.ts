@@ -12,6 +12,8 @@ export interface OptionFacts {
   readonly flag: string;
   /** Placeholder of the flag's value. */
   readonly value?: string;
+  /** Never shown in full. */
+  readonly secret?: boolean;
   readonly [key: string]: unknown;
 }
 

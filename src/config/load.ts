@@ -1,8 +1,9 @@
 /** Options from a file, the environment and flags; the later wins, option by option. */
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
+import { parseDocument } from 'yaml';
 import { ConfigInvalidError } from '../core/errors.ts';
 import { type OptionEntry, optionEntries } from './entries.ts';
+import { type Fault, nearest } from './fault.ts';
 
 export interface OptionSources {
   /** A `.yml`, `.yaml` or `.json` file. */
@@ -12,50 +13,79 @@ export interface OptionSources {
   readonly flags: Readonly<Record<string, string | undefined>>;
 }
 
+export interface LoadedOptions {
+  /** As found, unchecked: `resolveConfig` checks them. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Where each came from, by path; what is not in it came from the file. */
+  readonly origins: ReadonlyMap<string, string>;
+  readonly file: string | undefined;
+  /** What is wrong already: names in the environment that are no options. */
+  readonly faults: readonly Fault[];
+}
+
 type Options = Record<string, unknown>;
 
-/**
- * Options as found, unchecked; `resolveConfig` checks them.
- * @throws CONFIG_INVALID when the file cannot be read or parsed, or a variable is unknown
- */
-export function loadOptions({ file, env, flags }: OptionSources): Options {
+/** Variables of this project that are no options of the relay. */
+const otherVariables = /^OUTBOX_RELAY_(CONFIG|NO_INSTALL|TEST_.*)$/;
+
+/** @throws CONFIG_INVALID when the file cannot be read or parsed */
+export function loadOptions({ file, env, flags }: OptionSources): LoadedOptions {
   const options = file === undefined ? {} : readOptionsFile(file);
-  refuseUnknownVariables(env);
+  const origins = new Map<string, string>();
   for (const entry of optionEntries) {
-    const text = flags[entry.facts.flag] ?? env[entry.env];
-    if (text !== undefined) put(options, entry.path, fromText(entry, text));
+    const flag = flags[entry.facts.flag];
+    const text = flag ?? env[entry.env];
+    if (text === undefined) continue;
+    put(options, entry.path, fromText(entry, text));
+    const origin = flag === undefined ? entry.env : `--${entry.facts.flag}`;
+    origins.set(entry.path.join('.'), origin);
   }
-  return options;
+  return { options, origins, file, faults: unknownVariables(env) };
 }
 
 function readOptionsFile(file: string): Options {
-  let parsed: unknown;
-  try {
-    const text = readFileSync(file, 'utf8');
-    parsed = file.endsWith('.json') ? JSON.parse(text) : parseYaml(text);
-  } catch (error) {
-    throw new ConfigInvalidError(`${file}: ${(error as Error).message}`, { cause: error });
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+  const parsed = parseFile(file, readFile(file));
+  if (parsed === null || parsed === undefined) return {}; // nothing but comments
+  if (typeof parsed !== 'object' || Array.isArray(parsed)) {
     throw new ConfigInvalidError(`${file}: must hold options by name`);
   }
-  return structuredClone(parsed) as Options;
+  return parsed as Options;
+}
+
+function readFile(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigInvalidError((error as Error).message, { cause: error });
+  }
+}
+
+/** JSON goes through the YAML parser as well: JSON.parse takes the last of two equal names. */
+function parseFile(file: string, text: string): unknown {
+  const document = parseDocument(text, { uniqueKeys: true });
+  // The first line says what and where; the following ones show the file, secrets and all.
+  const faults = document.errors.map(({ message }) => message.split('\n')[0]?.replace(/:$/, ''));
+  if (faults.length > 0) throw new ConfigInvalidError(`${file}: ${faults.join('; ')}`);
+  if (!file.endsWith('.json')) return document.toJS();
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const reason = (error as Error).message.replace(/, (\.\.\.)?".*$/s, '');
+    throw new ConfigInvalidError(`${file}: ${reason}`);
+  }
 }
 
 /** A misspelt variable would silently do nothing. */
-function refuseUnknownVariables(env: OptionSources['env']): void {
-  const known = new Set(optionEntries.map((entry) => entry.env));
-  const others = ['OUTBOX_RELAY_CONFIG', 'OUTBOX_RELAY_NO_INSTALL'];
-  const unknown = Object.keys(env).filter(
-    (name) =>
-      name.startsWith('OUTBOX_RELAY_') &&
-      !name.startsWith('OUTBOX_RELAY_TEST_') &&
-      !known.has(name) &&
-      !others.includes(name),
-  );
-  if (unknown.length > 0) {
-    throw new ConfigInvalidError(`environment: ${unknown.join(', ')} is not an option`);
-  }
+function unknownVariables(env: OptionSources['env']): Fault[] {
+  const known = optionEntries.map((entry) => entry.env);
+  return Object.keys(env)
+    .filter((name) => name.startsWith('OUTBOX_RELAY_') && !otherVariables.test(name))
+    .filter((name) => !known.includes(name))
+    .map((name) => {
+      const near = nearest(name, known);
+      const problem = near === undefined ? 'is not an option' : `is not an option; ${near} is`;
+      return { path: name, problem, received: undefined, origin: 'environment' };
+    });
 }
 
 /**
@@ -83,7 +113,9 @@ function put(options: Options, path: readonly string[], value: unknown): void {
     options[name] = value;
     return;
   }
-  const inner = (options[name] ?? {}) as Options;
-  options[name] = inner;
-  put(inner, rest, value);
+  const inner = options[name];
+  // Something else in its place is reported by the schema; it is not worth losing the flag for.
+  const group = typeof inner === 'object' && inner !== null ? (inner as Options) : {};
+  options[name] = group;
+  put(group, rest, value);
 }

@@ -7,11 +7,29 @@ import { limits } from '../core/limits.ts';
 import { day, facts, milliseconds } from './facts.ts';
 import { retryShape } from './retry.ts';
 
-const brokers = z
-  .array(
-    z.string().regex(/^[^\s:,[\]]+:\d{1,5}$/, 'must be host:port (an IPv6 address needs a name)'),
-  )
-  .min(1);
+/** kafkajs splits at ":", so an IPv6 address would be taken apart. */
+function brokerProblem(broker: string): string | null {
+  if (/^\[|:.*:/.test(broker)) return 'must be host:port; an IPv6 address needs a host name';
+  const port = /^[^\s:,/@]+:(\d{1,5})$/.exec(broker)?.[1];
+  if (port === undefined) return 'must be host:port';
+  return Number(port) >= 1 && Number(port) <= 65_535 ? null : 'must have a port from 1 to 65535';
+}
+
+const broker = z.string().superRefine((text, context) => {
+  const message = brokerProblem(text);
+  if (message !== null) context.addIssue({ code: 'custom', message });
+});
+
+const topicCreation = z.union(
+  [
+    z.enum(['broker', 'never']),
+    z.strictObject({
+      partitions: z.int().min(1).max(100_000),
+      replicationFactor: z.int().min(1).max(1_000),
+    }),
+  ],
+  { error: 'must be "broker", "never" or {"partitions": N, "replicationFactor": N}' },
+);
 
 export const optionsSchema = z.strictObject({
   db: z
@@ -25,15 +43,19 @@ export const optionsSchema = z.strictObject({
         value: 'FILE',
       }),
     ),
-  brokers: brokers.meta(
-    facts({
-      description:
-        'Kafka’s bootstrap servers, `host:port`; in the environment and as a flag with commas.',
-      fallback: 'none, must be given',
-      flag: 'brokers',
-      value: 'HOST:PORT[,…]',
-    }),
-  ),
+  brokers: z
+    .array(broker)
+    .min(1)
+    .max(100)
+    .meta(
+      facts({
+        description:
+          'Kafka’s bootstrap servers, `host:port`; in the environment and as a flag with commas.',
+        fallback: 'none, must be given',
+        flag: 'brokers',
+        value: 'HOST:PORT[,…]',
+      }),
+    ),
   clientId: z
     .string()
     .min(1)
@@ -57,6 +79,7 @@ export const optionsSchema = z.strictObject({
         fallback: 'none: the relay wakes itself with timers',
         flag: 'redis',
         value: 'URL',
+        secret: true,
       }),
     ),
   redisPrefix: z
@@ -74,24 +97,15 @@ export const optionsSchema = z.strictObject({
       }),
     ),
   retry: z.strictObject(retryShape).optional(),
-  createTopics: z
-    .union([
-      z.enum(['broker', 'never']),
-      z.strictObject({
-        partitions: z.int().min(1).max(100_000),
-        replicationFactor: z.int().min(1).max(1_000),
-      }),
-    ])
-    .optional()
-    .meta(
-      facts({
-        description:
-          'A missing topic: `broker` lets the broker create it if it is set to, `never` stops the lane, `{"partitions": 6, "replicationFactor": 3}` creates it so.',
-        fallback: 'broker',
-        flag: 'create-topics',
-        value: 'HOW',
-      }),
-    ),
+  createTopics: topicCreation.optional().meta(
+    facts({
+      description:
+        'A missing topic: `broker` lets the broker create it if it is set to, `never` stops the lane, `{"partitions": 6, "replicationFactor": 3}` creates it so.',
+      fallback: 'broker',
+      flag: 'create-topics',
+      value: 'HOW',
+    }),
+  ),
   batchEvents: z
     .int()
     .min(1)
@@ -140,7 +154,7 @@ export const optionsSchema = z.strictObject({
     .optional()
     .meta(
       facts({
-        description: 'Largest event that is accepted: key, value and headers.',
+        description: 'Largest event that is accepted: key, value, headers and what Kafka adds.',
         fallback: String(limits.recordBytesMaxDefault),
         unit: 'bytes',
         note: 'Checked when an event is written; no effect in `run`.',

@@ -1,9 +1,14 @@
 /** From options as given to a frozen configuration with every value; all faults at once. */
 import type { z } from 'zod';
-import { ConfigInvalidError } from '../core/errors.ts';
+import { invariant } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { RetryPolicy } from '../core/retry.ts';
+import { optionEntries } from './entries.ts';
+import { type Fault, failWith, maskSecrets, nearest, show } from './fault.ts';
+import type { LoadedOptions } from './load.ts';
 import { optionsSchema, type RelayOptions } from './options.ts';
+import { problemOf } from './problem.ts';
+import { crossFaults } from './rules.ts';
 
 export interface RelayConfig {
   readonly db: string;
@@ -12,7 +17,7 @@ export interface RelayConfig {
   readonly redis: string | null;
   readonly redisPrefix: string;
   readonly retry: RetryPolicy;
-  readonly createTopics: NonNullable<RelayOptions['createTopics']>;
+  readonly createTopics: Readonly<NonNullable<RelayOptions['createTopics']>>;
   readonly batchEvents: number;
   readonly batchBytes: number;
   readonly batchPartitionBytes: number;
@@ -29,74 +34,123 @@ export interface RelayConfig {
   readonly logLevel: NonNullable<RelayOptions['logLevel']>;
 }
 
-export interface Fault {
-  /** e.g. `retry.delayMs`, `brokers.0` */
-  readonly path: string;
-  readonly problem: string;
-  /** The value received, as text; secrets masked; `undefined` when nothing was given. */
-  readonly received: string | undefined;
+/** What the commands that need no Kafka take from the same sources. */
+export interface FileConfig {
+  readonly db: string;
+  readonly lanes: number | undefined;
+  readonly recordBytesMax: number;
 }
+
+const partialSchema = optionsSchema.partial();
+type Given = z.output<typeof partialSchema>;
 
 /** @throws CONFIG_INVALID with every fault in `details.faults` */
 export function resolveConfig(options: unknown): RelayConfig {
-  const parsed = optionsSchema.safeParse(options);
-  if (!parsed.success) fail(parsed.error.issues.flatMap((issue) => faultsOf(issue, options)));
-  const config = withDefaults(parsed.data);
-  const faults = crossFaults(config);
-  if (faults.length > 0) fail(faults);
-  return config;
+  return resolveLoaded({ options, origins: new Map(), file: undefined, faults: [] });
 }
 
-export function fail(faults: readonly Fault[]): never {
-  const lines = faults.map(({ path, problem, received }) => {
-    const value = received === undefined ? '' : ` (received ${received})`;
-    return `${path}: ${problem}${value}`;
-  });
-  throw new ConfigInvalidError(lines.join('; '), { details: { faults } });
+/** The same for options that were loaded: a fault says where the value came from. */
+export function resolveLoaded(loaded: Loaded): RelayConfig {
+  return withDefaults(check(loaded, ['db', 'brokers']));
 }
 
-function faultsOf(issue: z.core.$ZodIssue, options: unknown): Fault[] {
+/**
+ * Options of the file alone. The others may be missing; what is given of them must be right, as a
+ * file of options is written once for all commands.
+ * @throws CONFIG_INVALID with every fault in `details.faults`
+ */
+export function resolveFile(loaded: Loaded): FileConfig {
+  const { db, lanes, recordBytesMax } = check(loaded, ['db']);
+  invariant(db !== undefined, 'a checked option is there');
+  return { db, lanes, recordBytesMax: recordBytesMax ?? limits.recordBytesMaxDefault };
+}
+
+type Loaded = Omit<LoadedOptions, 'options'> & { readonly options: unknown };
+
+function check(loaded: Loaded, required: readonly string[]): Given {
+  const { options } = loaded;
+  const parsed = partialSchema.safeParse(options);
+  const faults: Fault[] = [...loaded.faults];
+  if (!parsed.success) {
+    const issues = parsed.error.issues.flatMap(flatten);
+    faults.push(...issues.flatMap((issue) => faultsOf(issue, loaded)));
+  }
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) {
+    const given = options as Readonly<Record<string, unknown>>;
+    for (const path of required) {
+      if (given[path] === undefined) faults.push(missing(path));
+    }
+    // Rules between options hold for those that are right by themselves.
+    const wrong = new Set(faults.map(({ path }) => path.replace(/\.\d+$/, '')));
+    faults.push(...crossFaults(given, wrong).map((fault) => withOrigin(fault, loaded)));
+  }
+  if (faults.length > 0 || !parsed.success) failWith(faults);
+  return parsed.data;
+}
+
+function missing(path: string): Fault {
+  const entry = optionEntries.find((one) => one.path.join('.') === path);
+  const problem = `must be given (--${entry?.facts.flag} or ${entry?.env})`;
+  return { path, problem, received: undefined, origin: undefined };
+}
+
+/** A union's complaint hides those of its members; the one that got furthest is the news. */
+function flatten(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const deepest = issue.errors.flat().filter((inner) => inner.path.length > 0);
+  if (deepest.length === 0) return [issue];
+  return deepest.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
+}
+
+function faultsOf(issue: z.core.$ZodIssue, loaded: Loaded): Fault[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
-      const path = [...issue.path, key].join('.');
-      return { path, problem: 'is not an option', received: undefined };
+      const path = maskSecrets([...issue.path, key || '""'].join('.'));
+      const near = nearest(path, allPaths);
+      const problem = near === undefined ? 'is not an option' : `is not an option; ${near} is`;
+      return withOrigin({ path, problem, received: undefined }, loaded);
     });
   }
-  const path = issue.path.map(String);
-  const value = valueAt(options, path);
-  const problem = value === undefined ? 'must be given' : issue.message;
-  return [{ path: path.join('.') || 'options', problem, received: show(value) }];
+  const path = issue.path.map(String).join('.');
+  const received = show(valueAt(loaded.options, issue.path), isSecret(path));
+  return [withOrigin({ path: path || 'options', problem: problemOf(issue), received }, loaded)];
 }
 
-function valueAt(options: unknown, path: readonly string[]): unknown {
+const allPaths = [...optionEntries.map(({ path }) => path.join('.')), 'retry'];
+
+function isSecret(path: string): boolean {
+  return optionEntries.some((one) => one.path.join('.') === path && one.facts.secret === true);
+}
+
+function withOrigin(fault: Omit<Fault, 'origin'>, { origins, file }: Loaded): Fault {
+  const path = fault.path.replace(/\.\d+$/, '');
+  const given = [...origins].find(([name]) => path === name || path.startsWith(`${name}.`));
+  return { ...fault, origin: given?.[1] ?? file };
+}
+
+function valueAt(options: unknown, path: readonly PropertyKey[]): unknown {
   let value = options;
-  for (const key of path) value = (value as Record<string, unknown> | null | undefined)?.[key];
+  for (const key of path) value = (value as Record<PropertyKey, unknown> | null | undefined)?.[key];
   return value;
 }
 
-/** Never shows the password of a URL. */
-export function show(value: unknown): string | undefined {
-  if (value === undefined) return undefined;
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return JSON.stringify(text?.replace(/(\/\/[^:/@\s]*):[^@\s]*@/g, '$1:***@')).slice(0, 200);
-}
-
-function withDefaults(given: z.output<typeof optionsSchema>): RelayConfig {
-  const { retry = {} } = given;
+function withDefaults(given: Given): RelayConfig {
+  const { db, brokers, retry = {}, createTopics = 'broker' } = given;
+  invariant(db !== undefined && brokers !== undefined, 'a checked option is there');
   return Object.freeze({
-    db: given.db,
-    brokers: Object.freeze([...given.brokers]),
+    db,
+    brokers: Object.freeze([...brokers]),
     clientId: given.clientId ?? 'outbox-relay',
     redis: given.redis ?? null,
     redisPrefix: given.redisPrefix ?? '{outbox-relay}',
     retry: Object.freeze({
-      retries: retry.retries ?? 60,
-      delayMs: retry.delayMs ?? 5_000,
+      retries: retry.retries ?? limits.retriesDefault,
+      delayMs: retry.delayMs ?? limits.delayMsDefault,
       backoff: retry.backoff ?? 'fixed',
-      maxDelayMs: retry.maxDelayMs ?? 300_000,
+      maxDelayMs: retry.maxDelayMs ?? limits.maxDelayMsDefault,
       jitter: retry.jitter ?? 0,
     }),
-    createTopics: given.createTopics ?? 'broker',
+    createTopics: typeof createTopics === 'string' ? createTopics : Object.freeze(createTopics),
     batchEvents: given.batchEvents ?? limits.batchEventsDefault,
     batchBytes: given.batchBytes ?? limits.batchBytesDefault,
     batchPartitionBytes: given.batchPartitionBytes ?? limits.batchPartitionBytesDefault,
@@ -112,26 +166,4 @@ function withDefaults(given: z.output<typeof optionsSchema>): RelayConfig {
     lanes: given.lanes,
     logLevel: given.logLevel ?? 'info',
   });
-}
-
-function crossFaults(config: RelayConfig): Fault[] {
-  const { leaseMs, sendTimeoutMs, batchBytes, batchPartitionBytes, retry } = config;
-  const faults: Fault[] = [];
-  const check = (ok: boolean, path: string, problem: string, received: unknown) => {
-    if (!ok) faults.push({ path, problem, received: show(received) });
-  };
-  // A send that outlives the lease could still be on the wire when the next owner sends.
-  const leaseMinMs = Math.ceil(sendTimeoutMs * 1.25);
-  const lease = `must be ${leaseMinMs} or more, sendTimeoutMs (${sendTimeoutMs}) and a quarter`;
-  check(leaseMs >= leaseMinMs, 'leaseMs', lease, leaseMs);
-  const part = `must not exceed batchBytes (${batchBytes})`;
-  check(batchPartitionBytes <= batchBytes, 'batchPartitionBytes', part, batchPartitionBytes);
-  const bound = `must not be below retry.delayMs (${retry.delayMs})`;
-  const bounded = retry.backoff === 'fixed' || retry.maxDelayMs >= retry.delayMs;
-  check(bounded, 'retry.maxDelayMs', bound, retry.maxDelayMs);
-  for (const [index, broker] of config.brokers.entries()) {
-    const port = Number(broker.split(':')[1]);
-    check(port > 0 && port < 65_536, `brokers.${index}`, 'port is not in 1 to 65535', broker);
-  }
-  return faults;
 }

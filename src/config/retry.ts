@@ -1,5 +1,6 @@
 /** The options of the retry policy. */
 import { z } from 'zod';
+import { limits } from '../core/limits.ts';
 import { day, facts, milliseconds } from './facts.ts';
 
 export const retryShape = {
@@ -11,7 +12,7 @@ export const retryShape = {
     .meta(
       facts({
         description: 'Tries after the first one in a round; a job has this many attempts plus one.',
-        fallback: '60',
+        fallback: String(limits.retriesDefault),
         note: 'A round that is used up drops nothing: the next one follows.',
         flag: 'retries',
         value: 'N',
@@ -22,7 +23,7 @@ export const retryShape = {
     .meta(
       facts({
         description: 'Wait before a failed drain is tried again.',
-        fallback: '5000',
+        fallback: String(limits.delayMsDefault),
         unit: 'ms',
         note: 'When Kafka answers again nothing waits for it.',
         flag: 'delay',
@@ -45,7 +46,7 @@ export const retryShape = {
     .meta(
       facts({
         description: 'Upper bound of an exponential delay.',
-        fallback: '300000',
+        fallback: String(limits.maxDelayMsDefault),
         unit: 'ms',
         note: 'No effect with `backoff: fixed`.',
         flag: 'max-delay',

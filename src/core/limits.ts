@@ -16,6 +16,10 @@ export const limits = Object.freeze({
   dedupeKeyLengthMax: 512,
   /** A dedupe key answers "duplicate" for this long unless the event says otherwise. */
   dedupeTtlMsDefault: 7 * 24 * 60 * 60 * 1_000,
+  /** Rasa's KafkaEventBroker's own: 60 retries, 5 s apart. */
+  retriesDefault: 60,
+  delayMsDefault: 5_000,
+  maxDelayMsDefault: 5 * 60 * 1_000,
   batchEventsDefault: 1_000,
   batchBytesDefault: 4 * 1_024 * 1_024,
   /** kafkajs puts a partition's records of one send in one record batch; see batchBytes. */

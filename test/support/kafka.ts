@@ -98,7 +98,11 @@ export class KafkaBroker {
     const enough =
       typeof done === 'number' ? (records: readonly Consumed[]) => records.length >= done : done;
     const records: Consumed[] = [];
-    const consumer = this.#client.consumer({ groupId: `test-${crypto.randomUUID()}` });
+    const consumer = this.#client.consumer({
+      groupId: `test-${crypto.randomUUID()}`,
+      // Disconnecting waits for the fetch under way.
+      maxWaitTimeInMs: 100,
+    });
     await consumer.connect();
     try {
       await consumer.subscribe({ topic, fromBeginning: true });

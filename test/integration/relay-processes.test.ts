@@ -1,0 +1,168 @@
+/** Relays as processes of their own: killed at every step, frozen, two at once, in containers. */
+import { copyFileSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openStatus, type RelayOptions } from '../../src/index.ts';
+import { Child, root } from '../support/child.ts';
+import { redisImage, sessionLabels } from '../support/images.ts';
+import { KafkaBroker } from '../support/kafka.ts';
+import { RedisServer } from '../support/redis.ts';
+import { allDelivered, Scene } from '../support/scene.ts';
+import { until } from '../support/wait.ts';
+
+/** The promise is 2 s; ten times its margin on the real clock. */
+const takeoverMs = 20_000;
+const batchEvents = 100;
+const steps = ['claimed', 'read', 'checked', 'sent', 'settled', 'released'] as const;
+
+let kafka: KafkaBroker;
+let redis: RedisServer;
+let scene: Scene;
+
+beforeAll(async () => {
+  [kafka, redis] = await Promise.all([KafkaBroker.start(), RedisServer.start()]);
+});
+afterAll(async () => {
+  await redis?.stop();
+  await kafka?.stop();
+});
+beforeEach(() => {
+  scene = new Scene();
+});
+afterEach(async () => {
+  await scene.close();
+});
+
+type ChildOptions = Partial<RelayOptions> & {
+  killAt?: string;
+  freezeAt?: string;
+  killOn?: number;
+};
+
+function startRelay(options: ChildOptions = {}): Child {
+  const createTopics = { partitions: 3, replicationFactor: 1 };
+  const base = {
+    db: scene.db,
+    brokers: [kafka.address],
+    redis: redis.url,
+    createTopics,
+    batchEvents,
+  };
+  const child = Child.node('test/support/relay-child.ts', [
+    JSON.stringify({ ...base, ...options }),
+  ]);
+  scene.onClose(() => child.kill());
+  return child;
+}
+
+async function drained(timeoutMs = 60_000): Promise<void> {
+  const status = openStatus(scene.db);
+  scene.onClose(() => status.close());
+  await until('nothing pending', () => status.read().pending === 0, { timeoutMs });
+}
+
+describe('a relay process', () => {
+  it.each(steps)('loses and reorders nothing when it is killed at %s', async (killAt) => {
+    scene.enqueue(1_000);
+    const killed = startRelay({ killAt, killOn: 3 });
+    expect((await killed.ended).signal).toBe('SIGKILL');
+    scene.enqueue(200);
+    startRelay();
+    await drained();
+    const account = await scene.account(kafka);
+    expect(account).toMatchObject({ ...allDelivered, delivered: 1_200 });
+    // Only what was between the broker's answer and its settling is sent again.
+    expect(account.duplicated).toBeLessThanOrEqual(
+      killAt === 'sent' ? 8 * batchEvents : 7 * batchEvents,
+    );
+    if (killAt === 'sent') expect(account.duplicated).toBeGreaterThan(0);
+  });
+
+  it('delivers at once after a restart, whatever job the killed one had active', async () => {
+    scene.enqueue(2_000);
+    const killed = startRelay({ killAt: 'sent', killOn: 2 });
+    await killed.ended;
+    scene.enqueue(100);
+    const restartedMs = performance.now();
+    const next = startRelay();
+    await next.line('"delivered"', takeoverMs);
+    expect(performance.now() - restartedMs).toBeLessThan(takeoverMs);
+    await drained();
+    expect(await scene.account(kafka)).toMatchObject(allDelivered);
+  });
+
+  // Not inside a commit: there a frozen process holds SQLite's write lock, and everybody waits.
+  it.each(['checked', 'sent'] as const)('loses its lanes when frozen at %s', async (freezeAt) => {
+    const times = { leaseMs: 2_000, sendTimeoutMs: 1_000, batchEvents: 10 };
+    scene.enqueue(2_000);
+    const frozen = startRelay({ ...times, freezeAt, killOn: 20 });
+    await frozen.line('"delivered"');
+    const second = startRelay(times);
+    await second.line('leaseTaken');
+    await drained();
+    // It wakes with a batch that its fence no longer covers, and gives way.
+    frozen.signal('SIGCONT');
+    await frozen.line('leaseLost');
+    scene.enqueue(500);
+    await drained();
+    expect(await scene.account(kafka)).toMatchObject(allDelivered);
+  });
+
+  it('shares a file with a second one', async () => {
+    const both = [startRelay(), startRelay()];
+    await Promise.all(both.map((child) => child.line('"started"')));
+    for (let round = 0; round < 20; round += 1) scene.enqueue(200);
+    await drained();
+    const account = await scene.account(kafka);
+    expect(account).toMatchObject({ ...allDelivered, delivered: 4_000, duplicated: 0 });
+  });
+
+  it('takes over from another container on the volume, whose process ids are its own', async () => {
+    copyFileSync(process.execPath, `${scene.folder}/node`);
+    scene.enqueue(3_000);
+    const first = startInContainer({ killAt: 'sent', killOn: 3 });
+    await first.ended;
+    const restartedMs = performance.now();
+    const second = startInContainer({});
+    await second.line('"delivered"', takeoverMs);
+    expect(performance.now() - restartedMs).toBeLessThan(takeoverMs);
+    expect(second.lines.join()).toContain('leaseTaken');
+    scene.enqueue(100);
+    await drained();
+    expect(await scene.account(kafka)).toMatchObject(allDelivered);
+  });
+
+  it('relays beside one in another container, neither taking the other for dead', async () => {
+    copyFileSync(process.execPath, `${scene.folder}/node`);
+    const both = [startInContainer({}), startInContainer({})];
+    await Promise.all(both.map((child) => child.line('"started"')));
+    for (let round = 0; round < 10; round += 1) scene.enqueue(200);
+    await drained();
+    const account = await scene.account(kafka);
+    expect(account).toMatchObject({ ...allDelivered, delivered: 2_000, duplicated: 0 });
+    expect(both.flatMap(({ lines }) => lines).join()).not.toContain('leaseTaken');
+  });
+});
+
+/** Any image with a C library will do; the Redis one is here. Its network is the host's. */
+function startInContainer(options: ChildOptions): Child {
+  const createTopics = { partitions: 3, replicationFactor: 1 };
+  const given = { db: '/outbox/outbox.db', brokers: [kafka.address], createTopics, batchEvents };
+  const labels = Object.entries(sessionLabels()).flatMap(([key, value]) => [
+    '--label',
+    `${key}=${value}`,
+  ]);
+  const name = `outbox-relay-${crypto.randomUUID()}`;
+  const child = new Child('docker', [
+    ...['run', '--rm', '--name', name, ...labels, '--network', 'host'],
+    ...['--volume', `${scene.folder}:/outbox`, '--volume', `${root}:/app:ro`],
+    ...['--workdir', '/app', '--entrypoint', 'sh', redisImage()],
+    // Process 1 cannot kill itself, so that is the shell.
+    ...['-c', '/outbox/node test/support/relay-child.ts "$1"; exit $?', 'sh'],
+    JSON.stringify({ ...given, redis: redis.url, ...options }),
+  ]);
+  scene.onClose(async () => {
+    await new Child('docker', ['rm', '--force', name]).ended;
+    await child.ended;
+  });
+  return child;
+}

@@ -1,0 +1,122 @@
+/**
+ * The driver seam in memory: topics that are arrays, and failures that a test plants. It passes
+ * the contract suite that the kafkajs driver passes against a real broker.
+ */
+import { invariant } from '../core/errors.ts';
+import type {
+  Driver,
+  LeadersOutcome,
+  Sender,
+  SendFailure,
+  SendFailureKind,
+  SendOutcome,
+  SinkRecord,
+  TopicLeaders,
+} from './driver.ts';
+
+export interface MemoryDriverOptions {
+  /** Partitions of a topic that does not exist yet; `null` refuses it. Default: 3. */
+  readonly createPartitions?: number | null;
+  /** As the broker's message.max.bytes: key and value of one record. Default: 1,000,000. */
+  readonly recordBytesMax?: number;
+}
+
+export class MemoryDriver implements Driver {
+  readonly name = 'memory';
+  readonly #createPartitions: number | null;
+  readonly #recordBytesMax: number;
+  readonly #topics = new Map<string, SinkRecord[][]>();
+  /** While set, nobody reaches the broker. */
+  #outage: SendFailure | null = null;
+  /** Called before a batch is written; what it returns is the outcome instead. */
+  #beforeWrite: (records: readonly SinkRecord[]) => Promise<SendFailure | null> = async () => null;
+
+  constructor(options: MemoryDriverOptions = {}) {
+    this.#createPartitions = options.createPartitions === undefined ? 3 : options.createPartitions;
+    this.#recordBytesMax = options.recordBytesMax ?? 1_000_000;
+  }
+
+  /** Everything written to a topic, partition by partition. */
+  recordsOf(topic: string): readonly SinkRecord[] {
+    return (this.#topics.get(topic) ?? []).flat();
+  }
+
+  goAway(): void {
+    this.#outage = failure('outage', 'ECONNREFUSED', 'the broker is away');
+  }
+
+  comeBack(): void {
+    this.#outage = null;
+  }
+
+  /** Lets a test wait inside a send, or answer it with a failure. */
+  interceptSends(hook: (records: readonly SinkRecord[]) => Promise<SendFailure | null>): void {
+    this.#beforeWrite = hook;
+  }
+
+  createTopic(topic: string, partitions: number): void {
+    this.#topics.set(
+      topic,
+      Array.from({ length: partitions }, () => []),
+    );
+  }
+
+  createSender(): Sender {
+    return { send: (records) => this.#send(records), close: async () => {} };
+  }
+
+  async #send(records: readonly SinkRecord[]): Promise<SendOutcome> {
+    invariant(records.length > 0, 'a batch is not empty');
+    if (this.#outage !== null) return this.#outage;
+    const planted = await this.#beforeWrite(records);
+    if (planted !== null) return planted;
+    const refusal = records.map((record) => this.#refusal(record)).find((found) => found !== null);
+    if (refusal !== undefined) return refusal;
+    const acks = new Map<string, { topic: string; partition: number; baseOffset: bigint }>();
+    for (const record of records) {
+      const { topic, partition } = record;
+      const log = this.#topics.get(topic)?.[partition] as SinkRecord[];
+      const name = `${topic}[${partition}]`;
+      if (!acks.has(name)) acks.set(name, { topic, partition, baseOffset: BigInt(log.length) });
+      log.push(record);
+    }
+    return { kind: 'acked', acks: [...acks.values()] };
+  }
+
+  #refusal({ topic, partition, key, value }: SinkRecord): SendFailure | null {
+    const code = 'UNKNOWN_TOPIC_OR_PARTITION';
+    if (this.#topics.get(topic)?.[partition] === undefined) {
+      return failure('partition-away', code, `no ${topic}[${partition}]`, topic);
+    }
+    if ((key?.length ?? 0) + (value?.length ?? 0) <= this.#recordBytesMax) return null;
+    return failure('refused-record', 'MESSAGE_TOO_LARGE', 'a record is too large', topic);
+  }
+
+  async leaders(topics: readonly string[]): Promise<LeadersOutcome> {
+    if (this.#outage !== null) return this.#outage;
+    return {
+      kind: 'answered',
+      topics: new Map(topics.map((topic) => [topic, this.#leadersOf(topic)])),
+    };
+  }
+
+  #leadersOf(topic: string): TopicLeaders | SendFailure {
+    if (!this.#topics.has(topic)) {
+      const code = 'UNKNOWN_TOPIC_OR_PARTITION';
+      if (this.#createPartitions === null) return failure('refused-topic', code, 'missing', topic);
+      this.createTopic(topic, this.#createPartitions);
+    }
+    return { topic, partitions: this.#topics.get(topic)?.length ?? 0, leaderless: [] };
+  }
+
+  async close(): Promise<void> {}
+}
+
+function failure(
+  kind: SendFailureKind,
+  code: string,
+  message: string,
+  topic: string | null = null,
+): SendFailure {
+  return { kind, code, message, topic, cause: null };
+}

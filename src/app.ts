@@ -110,7 +110,12 @@ export class Relay {
     const opened = openSqliteOutbox({ path }, { clock: this.#clock, migrate: true, lanes });
     this.#store = opened.openStore();
     opened.close();
-    this.#core = createCore(this.#config, this.#hooks, this.#store, this.#emitter);
+    this.#core = createCore({
+      config: this.#config,
+      hooks: this.#hooks,
+      store: this.#store,
+      emitter: this.#emitter,
+    });
     try {
       await this.#core.start();
     } catch (error) {
@@ -153,12 +158,14 @@ export function createRelay(options: RelayOptions, hooks: RelayHooks = {}): Rela
   return new Relay(resolveConfig(options), hooks);
 }
 
-function createCore(
-  config: RelayConfig,
-  hooks: RelayHooks,
-  store: OutboxStore,
-  emitter: ReturnType<typeof createRelayEmitter>,
-): RelayCore {
+interface CoreParts {
+  readonly config: RelayConfig;
+  readonly hooks: RelayHooks;
+  readonly store: OutboxStore;
+  readonly emitter: ReturnType<typeof createRelayEmitter>;
+}
+
+function createCore({ config, hooks, store, emitter }: CoreParts): RelayCore {
   const clock = hooks.clock ?? systemClock;
   const { retry, redis } = config;
   const { lanes, outboxId } = store.identity;

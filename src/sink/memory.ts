@@ -42,7 +42,7 @@ export class MemoryDriver implements Driver {
   }
 
   goAway(): void {
-    this.#outage = failure('outage', 'ECONNREFUSED', 'the broker is away');
+    this.#outage = failure('outage', 'ECONNREFUSED', null);
   }
 
   comeBack(): void {
@@ -86,10 +86,10 @@ export class MemoryDriver implements Driver {
   #refusal({ topic, partition, key, value }: SinkRecord): SendFailure | null {
     const code = 'UNKNOWN_TOPIC_OR_PARTITION';
     if (this.#topics.get(topic)?.[partition] === undefined) {
-      return failure('partition-away', code, `no ${topic}[${partition}]`, topic);
+      return failure('partition-away', code, topic);
     }
     if ((key?.length ?? 0) + (value?.length ?? 0) <= this.#recordBytesMax) return null;
-    return failure('refused-record', 'MESSAGE_TOO_LARGE', 'a record is too large', topic);
+    return failure('refused-record', 'MESSAGE_TOO_LARGE', topic);
   }
 
   async leaders(topics: readonly string[]): Promise<LeadersOutcome> {
@@ -103,7 +103,7 @@ export class MemoryDriver implements Driver {
   #leadersOf(topic: string): TopicLeaders | SendFailure {
     if (!this.#topics.has(topic)) {
       const code = 'UNKNOWN_TOPIC_OR_PARTITION';
-      if (this.#createPartitions === null) return failure('refused-topic', code, 'missing', topic);
+      if (this.#createPartitions === null) return failure('refused-topic', code, topic);
       this.createTopic(topic, this.#createPartitions);
     }
     return { topic, partitions: this.#topics.get(topic)?.length ?? 0, leaderless: [] };
@@ -112,11 +112,6 @@ export class MemoryDriver implements Driver {
   async close(): Promise<void> {}
 }
 
-function failure(
-  kind: SendFailureKind,
-  code: string,
-  message: string,
-  topic: string | null = null,
-): SendFailure {
-  return { kind, code, message, topic, cause: null };
+function failure(kind: SendFailureKind, code: string, topic: string | null): SendFailure {
+  return { kind, code, message: `the broker in memory says ${code}`, topic, cause: null };
 }

@@ -227,7 +227,7 @@ class BullMqTrigger implements Trigger {
     try {
       return await Promise.race([command, late]);
     } catch (error) {
-      this.#reachability.check();
+      void this.#reachability.check(); // reports what it finds
       if (error instanceof OutboxRelayError) throw error;
       const message = `${name}: ${error instanceof Error ? error.message : String(error)}`;
       throw new RedisUnreachableError(message, { cause: error });

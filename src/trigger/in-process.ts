@@ -59,7 +59,6 @@ class InProcessTrigger implements Trigger {
     if (this.#stopping.signal.aborted) return;
     if (lane.state === 'active') lane.woken = true;
     if (lane.state !== 'none') return;
-    lane.attempt = 1;
     this.#queue(index, lane, 0);
   }
 

@@ -49,6 +49,7 @@ export class Reachability {
     this.#report(false, cause);
   }
 
+  /** Asks now, once for all who wait. Does not reject: the answer is reported. */
   check(): Promise<void> {
     this.#checking ??= this.#check().finally(() => {
       this.#checking = null;
@@ -91,7 +92,7 @@ export class Reachability {
   #again(): void {
     if (this.#stopped) return;
     this.#cancel = this.#parts.clock.after(pingEveryMs, () => {
-      this.check().finally(() => this.#again());
+      void this.check().then(() => this.#again());
     });
   }
 }

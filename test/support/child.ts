@@ -38,7 +38,7 @@ export class Child {
   /** The first line that holds the text. */
   async line(text: string, timeoutMs = 30_000): Promise<string> {
     const ended = { yet: false };
-    this.ended.then(() => {
+    void this.ended.then(() => {
       ended.yet = true;
     });
     return until(

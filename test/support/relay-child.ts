@@ -29,5 +29,5 @@ relay.on('leaseTaken', (facts) => say('leaseTaken', facts));
 await relay.start();
 say('started');
 process.on('SIGTERM', () => {
-  relay.stop().then(() => process.exit(0));
+  void relay.stop().then(() => process.exit(0));
 });

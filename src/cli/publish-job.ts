@@ -1,5 +1,5 @@
 /** What the two ways of publishing share. */
-import type { Outbox } from '../enqueue/outbox.ts';
+import type { Outbox } from '../index.ts';
 import type { BadLines } from './bad-lines.ts';
 import type { LineRules } from './event-line.ts';
 

@@ -4,10 +4,11 @@ import { defineConfig } from 'vitest/config';
 const source = fileURLToPath(new URL('src/index.ts', import.meta.url));
 const alias = { 'outbox-relay': source };
 
-function project(name: string, settings: Record<string, unknown> = {}) {
+function project(name: string, groupOrder: number, settings: Record<string, unknown> = {}) {
+  const include = [`test/${name}/**/*.test.ts`];
   return {
     resolve: { alias },
-    test: { name, include: [`test/${name}/**/*.test.ts`], isolate: true, ...settings },
+    test: { name, include, isolate: true, sequence: { groupOrder }, ...settings },
   };
 }
 
@@ -24,10 +25,10 @@ export default defineConfig({
   resolve: { alias },
   test: {
     projects: [
-      project('tidy'),
-      project('unit'),
-      project('contract', { ...slow, maxWorkers: 2 }),
-      project('integration', { ...slow, maxWorkers: 2 }),
+      project('tidy', 0),
+      project('unit', 1),
+      project('contract', 2, { ...slow, maxWorkers: 2 }),
+      project('integration', 3, { ...slow, maxWorkers: 2 }),
     ],
     reporters: ['default'],
     passWithNoTests: true,

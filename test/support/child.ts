@@ -6,16 +6,23 @@ import { until } from './wait.ts';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
+export interface ChildOptions {
+  /** Added to this process's environment. */
+  readonly env?: Record<string, string>;
+  /** Default: the repository's root. */
+  readonly cwd?: string;
+}
+
 export class Child {
   readonly lines: string[] = [];
   readonly errors: string[] = [];
   readonly #process: ChildProcess;
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 
-  constructor(command: string, args: readonly string[], env: Record<string, string> = {}) {
+  constructor(command: string, args: readonly string[], options: ChildOptions = {}) {
     this.#process = spawn(command, args, {
-      cwd: root,
-      env: { ...process.env, ...env },
+      cwd: options.cwd ?? root,
+      env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const { stdout, stderr } = this.#process;
@@ -27,8 +34,8 @@ export class Child {
   }
 
   /** A TypeScript file of this repository, under the Node that runs the test. */
-  static node(file: string, args: readonly string[], env: Record<string, string> = {}): Child {
-    return new Child(process.execPath, [`${root}${file}`, ...args], env);
+  static node(file: string, args: readonly string[], options: ChildOptions = {}): Child {
+    return new Child(process.execPath, [`${root}${file}`, ...args], options);
   }
 
   signal(signal: NodeJS.Signals): void {

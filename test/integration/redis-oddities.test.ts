@@ -1,0 +1,78 @@
+/** What a real Redis does besides being away: keys that outlive their jobs, a freeze, eviction. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Relay } from '../../src/index.ts';
+import { KafkaBroker } from '../support/kafka.ts';
+import { RedisServer } from '../support/redis.ts';
+import { allDelivered, Scene } from '../support/scene.ts';
+import { until } from '../support/wait.ts';
+
+/** The promise is 2 s; ten times its margin on the real clock. */
+const recoveryMs = 20_000;
+
+let kafka: KafkaBroker;
+let redis: RedisServer;
+let scene: Scene;
+
+beforeAll(async () => {
+  [kafka, redis] = await Promise.all([KafkaBroker.start(), RedisServer.start()]);
+});
+afterAll(async () => {
+  await redis?.stop();
+  await kafka?.stop();
+});
+beforeEach(() => {
+  scene = new Scene();
+});
+afterEach(() => scene.close());
+
+function relayWithJobs(inProcessDrain = true): Relay {
+  return scene.relay(kafka.address, { redis: redis.url }, { inProcessDrain });
+}
+
+describe('a relay and an odd Redis', () => {
+  it('removes a deduplication key whose job is gone, which would swallow every wake-up', async () => {
+    const { outboxId, lanes } = scene.outbox.identity;
+    for (let lane = 0; lane < lanes; lane += 1) {
+      await redis.client.set(`{outbox-relay}:outbox-${outboxId}:de:lane-${lane}`, 'gone');
+    }
+    scene.enqueue(300);
+    const relay = relayWithJobs(false);
+    await relay.start();
+    await scene.drained(relay, recoveryMs);
+    expect(relay.status()).toMatchObject({ delivered: 300, deliveredByJob: 300 });
+    expect(await scene.account(kafka)).toMatchObject({ ...allDelivered, duplicated: 0 });
+  });
+
+  it('drains beside a Redis that is frozen, and uses jobs again when it thaws', async () => {
+    const relay = relayWithJobs();
+    await relay.start();
+    scene.enqueue(200);
+    await scene.drained(relay);
+    expect(relay.status().deliveredByJob).toBe(200);
+    await redis.container.pause();
+    try {
+      scene.enqueue(200);
+      await scene.drained(relay, recoveryMs);
+      expect(relay.status()).toMatchObject({ delivered: 400, deliveredByJob: 200 });
+    } finally {
+      await redis.container.unpause();
+    }
+    await until('jobs send again', () => {
+      scene.enqueue(1);
+      return relay.status().deliveredByJob > 200;
+    });
+    await scene.drained(relay);
+    expect(await scene.account(kafka)).toMatchObject({ ...allDelivered, duplicated: 0 });
+  });
+
+  it('warns when Redis may evict jobs', async () => {
+    await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    const relay = relayWithJobs();
+    const warned = new Promise((resolve) => {
+      relay.on('warning', ({ code }) => resolve(code));
+    });
+    await relay.start();
+    expect(await warned).toBe('REDIS_EVICTS');
+    await redis.client.config('SET', 'maxmemory-policy', 'noeviction');
+  });
+});

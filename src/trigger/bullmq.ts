@@ -4,7 +4,8 @@
  *
  * - `deduplication` with `keepLastIfActive`: many wake-ups are one, and one during a run leads to
  *   one more run; plain deduplication would lose it (taskforcesh/bullmq#3151).
- * - A deduplication key can outlive its job (#4311); `stateOf` finds and removes such a key.
+ * - A deduplication key can outlive its job (#4311). BullMQ itself replaces the key of a job that
+ *   does not exist; `stateOf` removes the key of one that has finished.
  * - Commands fail at once while Redis is away: a wake-up is never worth waiting for.
  * - A job that was active when its process died is called stalled only after many seconds; the
  *   relay does not wait for that (see the sweep), so the lock is short and stalling is forgiven.
@@ -115,7 +116,7 @@ class BullMqTrigger implements Trigger {
       if (state === 'active') return 'active';
       if (state === 'delayed') return 'delayed';
       if (state === 'waiting' || state === 'prioritized') return 'queued';
-      // The job is gone or finished: its key would swallow every wake-up.
+      // Finished, or gone: its key would swallow every wake-up.
       await queue.removeDeduplicationKey(dedupeId(lane));
       return 'none';
     });

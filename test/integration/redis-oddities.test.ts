@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Relay } from '../../src/index.ts';
 import { KafkaBroker } from '../support/kafka.ts';
+import { freePort } from '../support/ports.ts';
 import { RedisServer } from '../support/redis.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
 import { until } from '../support/wait.ts';
@@ -30,12 +31,21 @@ function relayWithJobs(inProcessDrain = true): Relay {
 }
 
 describe('a relay and an odd Redis', () => {
-  it('removes a deduplication key whose job is gone, which would swallow every wake-up', async () => {
-    const { outboxId, lanes } = scene.outbox.identity;
-    for (let lane = 0; lane < lanes; lane += 1) {
-      await redis.client.set(`{outbox-relay}:outbox-${outboxId}:de:lane-${lane}`, 'gone');
-    }
+  it('removes a deduplication key of a finished job, which would swallow every wake-up', async () => {
     scene.enqueue(300);
+    const nowhere = `127.0.0.1:${await freePort()}`;
+    const retry = { retries: 0, delayMs: 600_000 };
+    const first = scene.relay(nowhere, { redis: redis.url, retry });
+    await first.start();
+    const { outboxId, lanes } = scene.outbox.identity;
+    const keys = `{outbox-relay}:outbox-${outboxId}`;
+    const failed = await until('a job has failed', async () => {
+      return (await redis.client.zrange(`${keys}:failed`, '0', '0'))[0];
+    });
+    await first.stop();
+    for (let lane = 0; lane < lanes; lane += 1) {
+      await redis.client.set(`${keys}:de:lane-${lane}`, failed);
+    }
     const relay = relayWithJobs(false);
     await relay.start();
     await scene.drained(relay, recoveryMs);

@@ -161,7 +161,7 @@ function startInContainer(options: ChildOptions): Child {
     JSON.stringify({ ...given, redis: redis.url, ...options }),
   ]);
   scene.onClose(async () => {
-    await new Child('docker', ['rm', '--force', name]).ended;
+    await new Child('docker', ['rm', '--force', '--volumes', name]).ended;
     await child.ended;
   });
   return child;

@@ -1,5 +1,5 @@
 /** A real Kafka in a container, and an independent client that shares no code with the relay. */
-import { Kafka, logLevel, type RecordMetadata } from 'kafkajs';
+import { type EachMessagePayload, Kafka, logLevel, type RecordMetadata } from 'kafkajs';
 import { Container } from './container.ts';
 import { kafkaImage } from './images.ts';
 import { freePort } from './ports.ts';
@@ -90,46 +90,55 @@ export class KafkaBroker {
   }
 
   /** Everything in the topic, per partition in order, once `done` says that it is enough. */
-  async consume(
-    topic: string,
-    done: number | ((records: readonly Consumed[]) => boolean),
-    timeoutMs = 60_000,
-  ): Promise<Consumed[]> {
-    const enough =
-      typeof done === 'number' ? (records: readonly Consumed[]) => records.length >= done : done;
-    const records: Consumed[] = [];
-    const consumer = this.#client.consumer({
-      groupId: `test-${crypto.randomUUID()}`,
-      // Disconnecting waits for the fetch under way.
-      maxWaitTimeInMs: 100,
-    });
-    await consumer.connect();
-    try {
-      await consumer.subscribe({ topic, fromBeginning: true });
-      await consumer.run({
-        eachMessage: async ({ topic: from, partition, message }) => {
-          const headers = Object.entries(message.headers ?? {});
-          records.push({
-            topic: from,
-            partition,
-            offset: Number(message.offset),
-            key: message.key?.toString() ?? null,
-            value: message.value,
-            headers: Object.fromEntries(headers.map(([name, value]) => [name, String(value)])),
-            timestamp: Number(message.timestamp),
-          });
-        },
-      });
-      await until(`enough records of ${topic}`, () => enough(records), { timeoutMs });
-    } finally {
-      await consumer.disconnect();
-    }
-    return records;
+  consume(topic: string, done: Enough, timeoutMs = 60_000): Promise<Consumed[]> {
+    return consume(this.#client, topic, { done, timeoutMs });
   }
 
   async stop(): Promise<void> {
     await this.container.remove();
   }
+}
+
+/** As {@link KafkaBroker.consume}, from a broker that somebody else started. */
+export function consumeFrom(address: string, topic: string, done: Enough): Promise<Consumed[]> {
+  return consume(independentClient(address), topic, { done, timeoutMs: 60_000 });
+}
+
+/** A number of records, or what says that they are all there. */
+type Enough = number | ((records: readonly Consumed[]) => boolean);
+
+async function consume(
+  client: Kafka,
+  topic: string,
+  { done, timeoutMs }: { done: Enough; timeoutMs: number },
+): Promise<Consumed[]> {
+  const enough = typeof done === 'number' ? () => records.length >= done : done;
+  const records: Consumed[] = [];
+  // Disconnecting waits for the fetch under way.
+  const groupId = `test-${crypto.randomUUID()}`;
+  const consumer = client.consumer({ groupId, maxWaitTimeInMs: 100 });
+  await consumer.connect();
+  try {
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({ eachMessage: async (payload) => void records.push(toConsumed(payload)) });
+    await until(`enough records of ${topic}`, () => enough(records), { timeoutMs });
+  } finally {
+    await consumer.disconnect();
+  }
+  return records;
+}
+
+function toConsumed({ topic, partition, message }: EachMessagePayload): Consumed {
+  const headers = Object.entries(message.headers ?? {});
+  return {
+    topic,
+    partition,
+    offset: Number(message.offset),
+    key: message.key?.toString() ?? null,
+    value: message.value,
+    headers: Object.fromEntries(headers.map(([name, value]) => [name, String(value)])),
+    timestamp: Number(message.timestamp),
+  };
 }
 
 function independentClient(address: string): Kafka {

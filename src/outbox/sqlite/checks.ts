@@ -82,14 +82,23 @@ export function refuseOldSqlite(version: string): void {
   }
 }
 
+function databaseList(connection: Database): { name: string; file: string }[] {
+  return connection.pragma('database_list') as { name: string; file: string }[];
+}
+
+/** Where SQLite has the main file: absolute and without symbolic links. Empty when in memory. */
+export function mainFile(connection: Database): string {
+  return databaseList(connection).find(({ name }) => name === 'main')?.file ?? '';
+}
+
 /**
  * Checks a handle that an application has opened; changes nothing about it.
  * @returns absolute path of its main file
  * @throws FILE_IN_MEMORY, FILE_ATTACHED, SQLITE_TOO_OLD, WAL_UNAVAILABLE, SYNCHRONOUS_NOT_FULL
  */
 export function checkHandle(handle: Database): string {
-  const files = handle.pragma('database_list') as { name: string; file: string }[];
-  const path = files.find(({ name }) => name === 'main')?.file ?? '';
+  const files = databaseList(handle);
+  const path = mainFile(handle);
   if (path === '') throw new FileInMemoryError('the handle’s main database is not a file');
   const attached = files.find(({ name }) => name !== 'main' && name !== 'temp');
   if (attached !== undefined) {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { FileInMemoryError, FileNotFoundError, WalUnavailableError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { assertSynchronousFull, checkVersion, refuseNetworkFile } from './checks.ts';
-import type { Database, DatabaseConstructor } from './database.ts';
+import { type Database, type DatabaseConstructor, refuseSecondCopy } from './database.ts';
 import { toOutboxError } from './failures.ts';
 
 /** Opening may wait inside SQLite: it happens once, and switching to WAL needs the file alone. */
@@ -11,15 +11,16 @@ const openTimeoutMs = 5_000;
 
 /**
  * @throws FILE_IN_MEMORY, FILE_NOT_FOUND, FILE_ON_NETWORK, FILE_UNUSABLE, SQLITE_TOO_OLD,
- *   WAL_UNAVAILABLE
+ *   SQLITE_SECOND_COPY, WAL_UNAVAILABLE
  */
 export function openConnection(
   Constructor: DatabaseConstructor,
   path: string,
   options: { readonly create: boolean },
 ): Database {
-  if (path === '' || path.includes(':memory:')) {
-    throw new FileInMemoryError(`${path === '' ? 'an empty path' : path} is not a file`);
+  // better-sqlite3 trims the path and takes an empty one for a temporary database.
+  if (path.trim() === '' || path.includes(':memory:')) {
+    throw new FileInMemoryError(`${path.trim() || 'an empty path'} is not a file`);
   }
   if (!options.create && !existsSync(path)) throw new FileNotFoundError(`${path} does not exist`);
   refuseNetworkFile(path);
@@ -35,6 +36,7 @@ export function openConnection(
 }
 
 function prepare(connection: Database, path: string): void {
+  refuseSecondCopy();
   checkVersion(connection);
   const isNew = Number(connection.pragma('page_count', { simple: true })) === 0;
   // Only before the first table: a file of ours gives pages back, an application's stays as it is.

@@ -36,19 +36,26 @@ function onlyCopy(found: DatabaseConstructor): DatabaseConstructor {
   if (registry[registryKey] !== found) {
     throw new SqliteSecondCopyError('two copies of better-sqlite3 are used for outboxes');
   }
-  const files = loadedCopies(readMaps());
-  if (files.length > 1) {
-    const message = `${files.length} copies of better-sqlite3 are loaded in this process`;
-    throw new SqliteSecondCopyError(message, { details: { files } });
-  }
   return found;
+}
+
+/**
+ * Looks at what the process has loaded. Needs an open connection: better-sqlite3 loads its native
+ * part with the first one.
+ * @throws SQLITE_SECOND_COPY
+ */
+export function refuseSecondCopy(): void {
+  const files = loadedCopies(readMaps());
+  if (files.length <= 1) return;
+  const message = `${files.length} copies of better-sqlite3 are loaded in this process`;
+  throw new SqliteSecondCopyError(message, { details: { files } });
 }
 
 /** Files of better-sqlite3's native part in the text of `/proc/self/maps`. Pure. */
 export function loadedCopies(maps: string): string[] {
   const files = new Set<string>();
   for (const line of maps.split('\n')) {
-    const file = /\s(\/.*better[-_]sqlite3[^/]*\.node)( \(deleted\))?$/.exec(line)?.[1];
+    const file = /\s(\/.*better[-_]sqlite3.*\.node)( \(deleted\))?$/.exec(line)?.[1];
     if (file !== undefined) files.add(file);
   }
   return [...files];

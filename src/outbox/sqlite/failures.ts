@@ -35,8 +35,12 @@ export function toOutboxError(error: unknown, doing: string): Error {
     return new FileUnusableError(message, options);
   }
   if (code !== '') return new OutboxIoError(message, options);
-  if (error instanceof TypeError && /not open/.test(error.message)) {
+  // better-sqlite3's own errors have no code.
+  if (error instanceof TypeError && /is not open/.test(error.message)) {
     return new OutboxClosedError(message, options);
+  }
+  if (error instanceof TypeError && /Cannot open database/.test(error.message)) {
+    return new FileUnusableError(message, options);
   }
   return error instanceof Error ? error : new OutboxIoError(message, options);
 }

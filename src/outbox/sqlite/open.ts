@@ -4,7 +4,7 @@ import { ConfigInvalidError, LanesDifferError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type { EventAppender, OutboxIdentity, OutboxStore } from '../store.ts';
 import { HandleAppender } from './append.ts';
-import { checkHandle } from './checks.ts';
+import { checkHandle, mainFile } from './checks.ts';
 import { openConnection } from './connection.ts';
 import {
   constructorOf,
@@ -52,10 +52,12 @@ export interface SqliteOutbox {
 export function openSqliteOutbox(source: SqliteSource, options: SqliteOptions): SqliteOutbox {
   const given = 'db' in source ? source.db : null;
   const Constructor = given === null ? loadDatabaseConstructor() : constructorOf(given);
-  const path = 'path' in source ? source.path : checkHandle(source.db);
+  const named = 'path' in source ? source.path : checkHandle(source.db);
   const create = given === null && 'path' in source && source.create !== false;
-  const first = openConnection(Constructor, path, { create: create && options.migrate });
+  const first = openConnection(Constructor, named, { create: create && options.migrate });
   try {
+    // One name for one file, whatever it was opened by: side files are found by it.
+    const path = mainFile(first);
     const migrated = prepareSchema(first, options);
     const identity = readIdentity(first, options.lanes);
     const handle = given ?? first;

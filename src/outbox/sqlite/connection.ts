@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { FileInMemoryError, FileNotFoundError, WalUnavailableError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { assertSynchronousFull, checkVersion, refuseNetworkFile } from './checks.ts';
-import { type Database, type DatabaseConstructor, refuseSecondCopy } from './database.ts';
+import type { Database, DatabaseConstructor } from './database.ts';
 import { toOutboxError } from './failures.ts';
 
 /** Opening may wait inside SQLite: it happens once, and switching to WAL needs the file alone. */
@@ -11,7 +11,7 @@ const openTimeoutMs = 5_000;
 
 /**
  * @throws FILE_IN_MEMORY, FILE_NOT_FOUND, FILE_ON_NETWORK, FILE_UNUSABLE, SQLITE_TOO_OLD,
- *   SQLITE_SECOND_COPY, WAL_UNAVAILABLE
+ *   WAL_UNAVAILABLE
  */
 export function openConnection(
   Constructor: DatabaseConstructor,
@@ -36,7 +36,6 @@ export function openConnection(
 }
 
 function prepare(connection: Database, path: string): void {
-  refuseSecondCopy();
   checkVersion(connection);
   const isNew = Number(connection.pragma('page_count', { simple: true })) === 0;
   // Only before the first table: a file of ours gives pages back, an application's stays as it is.

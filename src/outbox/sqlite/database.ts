@@ -36,19 +36,15 @@ function onlyCopy(found: DatabaseConstructor): DatabaseConstructor {
   if (registry[registryKey] !== found) {
     throw new SqliteSecondCopyError('two copies of better-sqlite3 are used for outboxes');
   }
-  return found;
-}
-
-/**
- * Looks at what the process has loaded. Needs an open connection: better-sqlite3 loads its native
- * part with the first one.
- * @throws SQLITE_SECOND_COPY
- */
-export function refuseSecondCopy(): void {
+  // The native part is loaded with the first database. Looking before the outbox file is touched:
+  // closing it again would already drop the other copy's locks.
+  new found(':memory:').close();
   const files = loadedCopies(readMaps());
-  if (files.length <= 1) return;
-  const message = `${files.length} copies of better-sqlite3 are loaded in this process`;
-  throw new SqliteSecondCopyError(message, { details: { files } });
+  if (files.length > 1) {
+    const message = `${files.length} copies of better-sqlite3 are loaded in this process`;
+    throw new SqliteSecondCopyError(message, { details: { files } });
+  }
+  return found;
 }
 
 /** Files of better-sqlite3's native part in the text of `/proc/self/maps`. Pure. */

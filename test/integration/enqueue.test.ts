@@ -231,23 +231,4 @@ describe('publish', () => {
     expect(() => outbox.enqueue(event())).toThrow(closed);
     expect(() => outbox.transaction(() => 1)).toThrow(closed);
   });
-
-  it('is much faster shared than alone', async () => {
-    const alone = async (count: number) => {
-      const startMs = performance.now();
-      for (let number = 0; number < count; number += 1) await outbox.publish(event(number));
-      return count / (performance.now() - startMs);
-    };
-    const shared = async (count: number) => {
-      const startMs = performance.now();
-      const publisher = async () => {
-        for (let number = 0; number < count; number += 1) await outbox.publish(event(number));
-      };
-      await Promise.all(Array.from({ length: 64 }, publisher));
-      return (64 * count) / (performance.now() - startMs);
-    };
-    await alone(100); // warms up
-    const gain = (await shared(100)) / (await alone(200));
-    expect(gain).toBeGreaterThan(8);
-  });
 });

@@ -1,0 +1,130 @@
+/** Random histories on a real file: what pruning may never take, and a seq that never comes back. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { openSqliteOutbox } from '../../src/outbox/sqlite/open.ts';
+import { FakeClock } from '../support/clock.ts';
+import { encodedEvent } from '../support/encoded.ts';
+
+const lanes = 3;
+
+type Step =
+  | { readonly do: 'append'; readonly key: number; readonly atMs: number }
+  | { readonly do: 'settle'; readonly lane: number; readonly count: number }
+  | { readonly do: 'hold'; readonly nth: number }
+  | { readonly do: 'prune'; readonly beforeMs: number; readonly rows: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({
+    do: fc.constant('append' as const),
+    key: fc.nat({ max: 9 }),
+    atMs: fc.nat({ max: 99 }),
+  }),
+  fc.record({
+    do: fc.constant('settle' as const),
+    lane: fc.nat({ max: lanes - 1 }),
+    count: fc.integer({ min: 1, max: 5 }),
+  }),
+  fc.record({ do: fc.constant('hold' as const), nth: fc.nat({ max: 30 }) }),
+  fc.record({
+    do: fc.constant('prune' as const),
+    beforeMs: fc.nat({ max: 120 }),
+    rows: fc.integer({ min: 1, max: 10 }),
+  }),
+);
+
+interface Row {
+  readonly seq: number;
+  readonly lane: number;
+  readonly atMs: number;
+}
+
+/** One outbox in a folder of its own, and the model of what must be in it. */
+class History {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'outbox-pruning-'));
+  readonly #opened = openSqliteOutbox(
+    { path: join(this.#folder, 'outbox.db') },
+    { clock: new FakeClock(), migrate: true, lanes },
+  );
+  readonly #store = this.#opened.openStore();
+  readonly #db = new Database(this.#opened.path);
+  readonly #mayGo = new Set<number>();
+  #last = 0;
+
+  rows(): Row[] {
+    const sql = 'SELECT seq, lane, created_at AS atMs FROM outbox_events ORDER BY seq';
+    return this.#db.prepare(sql).all() as Row[];
+  }
+
+  async take(step: Step): Promise<void> {
+    if (step.do === 'append') return this.#append(step.key, step.atMs);
+    if (step.do === 'settle') return this.#settle(step.lane, step.count);
+    if (step.do === 'hold') return this.#hold(step.nth);
+    return this.#prune(step.beforeMs, step.rows);
+  }
+
+  #append(key: number, createdAtMs: number): void {
+    const event = encodedEvent({ key: Buffer.from(String(key)), createdAtMs });
+    const [result] = this.#opened.appender.append([event]);
+    expect(result?.seq).toBeGreaterThan(this.#last);
+    this.#last = result?.seq ?? 0;
+  }
+
+  async #settle(lane: number, count: number): Promise<void> {
+    const { cursor, fence } = this.#store.readLane(lane);
+    const bounds = { events: count, bytes: 1_000_000 };
+    const batch = this.#store.readBatch(lane, cursor, bounds);
+    const lastSeq = batch.at(-1)?.seq;
+    const lease = await this.#store.claimLane(lane, 'relay', fence);
+    if (lastSeq === undefined || lease === null) return;
+    const settlement = { cursor: lastSeq, delivered: batch.length, via: 'job' } as const;
+    expect(await this.#store.settle(lease, settlement)).toBe(true);
+    for (const { seq } of batch) this.#mayGo.add(seq);
+  }
+
+  #hold(nth: number): void {
+    const row = this.rows()[nth];
+    if (row === undefined) return;
+    const held =
+      "INSERT OR IGNORE INTO outbox_held (seq, lane, topic, state) VALUES (?, ?, 't', ?)";
+    this.#db.prepare(held).run(row.seq, row.lane, 'dead');
+    this.#mayGo.delete(row.seq);
+  }
+
+  async #prune(beforeMs: number, rows: number): Promise<void> {
+    const before = this.rows();
+    const deleted = await this.#store.prune(beforeMs, rows);
+    const left = new Set(this.rows().map(({ seq }) => seq));
+    const gone = before.filter(({ seq }) => !left.has(seq));
+    expect(gone).toHaveLength(deleted);
+    expect(deleted).toBeLessThanOrEqual(rows);
+    for (const { seq, atMs } of gone) {
+      expect(this.#mayGo.has(seq)).toBe(true);
+      expect(atMs).toBeLessThan(beforeMs);
+    }
+  }
+
+  close(): void {
+    this.#store.close();
+    this.#db.close();
+    this.#opened.close();
+    rmSync(this.#folder, { recursive: true });
+  }
+}
+
+it('pruning takes delivered, old, unheld events only, and no seq comes back', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      const history = new History();
+      try {
+        for (const one of steps) await history.take(one);
+      } finally {
+        history.close();
+      }
+    }),
+    { numRuns: 60 },
+  );
+}, 60_000);

@@ -1,0 +1,54 @@
+/** The counting of `npm test`: nothing may make a failure look like a pass. */
+import { describe, expect, it } from 'vitest';
+import { countsOf } from '../../../scripts/test/suites.ts';
+import { summarise } from '../../../scripts/test/summary.ts';
+
+const report = (passed: number, failed = 0, skipped = 0) => ({
+  numPassedTests: passed,
+  numFailedTests: failed,
+  numPendingTests: skipped,
+  numTodoTests: skipped,
+  numTotalTests: passed + failed + 2 * skipped,
+});
+
+describe('the counts of a suite', () => {
+  it('are those of its report', () => {
+    expect(countsOf(report(5, 2, 1), 1)).toEqual({ passed: 5, failed: 2, skipped: 2 });
+    expect(countsOf(report(5), 0)).toEqual({ passed: 5, failed: 0, skipped: 0 });
+  });
+
+  it.each([
+    ['it ended with an error', report(5), 1],
+    ['it found no tests', report(0), 0],
+    ['it left no report', null, 0],
+  ])('have a failure when %s', (_, given, code) => {
+    expect(countsOf(given, code).failed).toBe(1);
+  });
+});
+
+describe('the summary', () => {
+  const suite = (failed: number, skipped = 0) => [
+    { name: 'unit', seconds: 1.25, passed: 3, failed, skipped },
+    { name: 'integration', seconds: 61, passed: 4, failed: 0, skipped: 0 },
+  ];
+  const last = (lines: readonly string[]) => lines.at(-1);
+
+  it('ends with the sums', () => {
+    const { lines, ok } = summarise(suite(0), [], true);
+    expect(last(lines)).toBe('Tests: 7 passed, 0 failed, 0 skipped');
+    expect(lines[0]).toMatch(/^unit +1\.3 s {2}3 passed/);
+    expect(ok).toBe(true);
+  });
+
+  it('is not ok with a failure, or with something left behind', () => {
+    expect(summarise(suite(1), [], false).ok).toBe(false);
+    const left = summarise(suite(0), ['container 4711'], false);
+    expect(left.ok).toBe(false);
+    expect(last(left.lines)).toBe('Tests: 7 passed, 1 failed, 0 skipped');
+  });
+
+  it('counts a skipped test against the run in CI only', () => {
+    expect(summarise(suite(0, 1), [], true).ok).toBe(false);
+    expect(summarise(suite(0, 1), [], false).ok).toBe(true);
+  });
+});

@@ -41,36 +41,27 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await scene.close();
-  await compose?.('down', '--volumes');
+  try {
+    await scene.close();
+  } finally {
+    await compose?.('down', '--volumes');
+  }
 });
 
 const cli = (...args: string[]) => Child.node('src/cli/main.ts', args);
+const brokers = () => `127.0.0.1:${env['KAFKA_PORT']}`;
+const client = () => new Redis(Number(env['REDIS_PORT']), '127.0.0.1');
 
 describe('docker-compose.yml', () => {
   it('gives a Kafka and a Redis that are healthy, and that the relay uses', async () => {
-    await until('both are healthy', areHealthy, { timeoutMs: 90_000, everyMs: 500 });
-    const brokers = `127.0.0.1:${env['KAFKA_PORT']}`;
-    const redis = `redis://127.0.0.1:${env['REDIS_PORT']}`;
-    scene.enqueue(1);
-    const relay = cli('run', '--db', scene.db, '--brokers', brokers, '--redis', redis);
-    try {
-      await until('the cursor has moved', async () => {
-        const status = cli('status', '--db', scene.db, '--json');
-        await status.ended;
-        const { delivered, deliveredByJob } = JSON.parse(status.lines[0] ?? '{}');
-        return delivered === 1 && deliveredByJob === 1;
-      });
-      const [record] = await consumeFrom(brokers, scene.topic, 1);
-      expect(String(record?.value)).toBe('value 1');
-    } finally {
-      relay.signal('SIGTERM');
-      await relay.ended;
-    }
+    await deliverOne();
+    const [record] = await consumeFrom(brokers(), scene.topic, 1);
+    expect(String(record?.value)).toBe('value 1');
   });
 
   it('gives a Redis that evicts nothing and keeps what it holds', async () => {
-    const redis = new Redis(Number(env['REDIS_PORT']), '127.0.0.1');
+    await healthy();
+    const redis = client();
     try {
       expect(await redis.config('GET', 'maxmemory-policy')).toEqual([
         'maxmemory-policy',
@@ -82,12 +73,47 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('keeps its data in named volumes', async () => {
+  it('keeps its data in named volumes when its containers are removed', async () => {
+    await deliverOne();
+    const before = client();
+    await before.set('kept', 'yes').finally(() => before.disconnect());
+    await compose('down');
     const names = (await run('docker', ['volume', 'ls', '--quiet'])).stdout.split('\n');
     const ours = names.filter((name) => name.startsWith(project)).sort();
     expect(ours).toEqual([`${project}_kafka-data`, `${project}_redis-data`]);
+
+    await compose('up', '-d');
+    await healthy();
+    const after = client();
+    expect(await after.get('kept').finally(() => after.disconnect())).toBe('yes');
+    const { length } = scene.accepted;
+    const records = await consumeFrom(brokers(), scene.topic, length);
+    const ids = records.map(({ headers }) => headers['outbox-event-id']).sort();
+    expect(ids).toEqual(scene.accepted.map(({ id }) => id).sort());
   });
 });
+
+/** One more event, through a relay of its own, as the job of a queue in this Redis. */
+async function deliverOne(): Promise<void> {
+  await healthy();
+  scene.enqueue(1);
+  const { length } = scene.accepted;
+  const redis = `redis://127.0.0.1:${env['REDIS_PORT']}`;
+  const relay = cli('run', '--db', scene.db, '--brokers', brokers(), '--redis', redis);
+  try {
+    await until('the event is delivered by the job', async () => {
+      const status = cli('status', '--db', scene.db, '--json');
+      await status.ended;
+      const { delivered, deliveredByJob } = JSON.parse(status.lines[0] ?? '{}');
+      return delivered === length && deliveredByJob === length;
+    });
+  } finally {
+    relay.signal('SIGTERM');
+    await relay.ended;
+  }
+}
+
+const healthy = () => until('both are healthy', areHealthy, { timeoutMs: 90_000, everyMs: 500 });
 
 async function areHealthy(): Promise<boolean> {
   const filter = `label=com.docker.compose.project=${project}`;

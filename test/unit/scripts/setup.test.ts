@@ -22,6 +22,7 @@ describe('the toolchain', () => {
   it('compares versions as numbers', () => {
     expect(compareVersions('22.9.0', '22.10.0')).toBeLessThan(0);
     expect(compareVersions('v22.22', '22.22.0')).toBe(0);
+    expect(compareVersions('22.22.0', 'v22.22')).toBe(0);
   });
 });
 
@@ -30,6 +31,8 @@ describe('installing', () => {
     [{}, true, 'ask'],
     [{}, false, 'install'],
     [{ CI: 'true' }, true, 'install'],
+    [{ CI: 'false' }, true, 'ask'],
+    [{ OUTBOX_RELAY_NO_INSTALL: '0' }, true, 'ask'],
     [{ OUTBOX_RELAY_NO_INSTALL: '1' }, true, 'refuse'],
     [{ OUTBOX_RELAY_NO_INSTALL: '1', CI: 'true' }, false, 'refuse'],
   ])('with %o on a terminal (%s): %s', (env, isTty, policy) => {
@@ -52,6 +55,7 @@ describe('image names', () => {
     expect(merged).toBe('# mine\nOTHER=1\nKAFKA_IMAGE=new\nREDIS_IMAGE=redis\n');
     expect(mergeEnv(merged, parseEnv(merged))).toBe(merged);
     expect(mergeEnv('', { KAFKA_IMAGE: 'a=b' })).toBe('KAFKA_IMAGE=a=b\n');
-    expect(parseEnv('KAFKA_IMAGE=a=b\n# no\nbroken')).toEqual({ KAFKA_IMAGE: 'a=b' });
+    expect(parseEnv('  KAFKA_IMAGE=a=b\r\n# no\nbroken')).toEqual({ KAFKA_IMAGE: 'a=b' });
+    expect(mergeEnv(' KAFKA_IMAGE=old', { KAFKA_IMAGE: 'new' })).toBe('KAFKA_IMAGE=new\n');
   });
 });

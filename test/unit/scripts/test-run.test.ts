@@ -44,11 +44,14 @@ describe('the summary', () => {
     expect(summarise(suite(1), [], false).ok).toBe(false);
     const left = summarise(suite(0), ['container 4711'], false);
     expect(left.ok).toBe(false);
+    expect(left.lines).toContain('left behind: container 4711');
     expect(last(left.lines)).toBe('Tests: 7 passed, 1 failed, 0 skipped');
   });
 
   it('counts a skipped test against the run in CI only', () => {
-    expect(summarise(suite(0, 1), [], true).ok).toBe(false);
+    const { lines, ok } = summarise(suite(0, 1), [], true);
+    expect(ok).toBe(false);
+    expect(lines).toContain('skipped tests are failures in CI');
     expect(summarise(suite(0, 1), [], false).ok).toBe(true);
   });
 });

@@ -9,7 +9,9 @@ const startMs = 60_000;
 
 export const engine = {
   name: 'Docker engine',
-  missing: 'a running Docker engine (`docker info` must answer)',
+  missing:
+    'a running Docker engine (`docker info` must answer) ' +
+    'with Compose (`docker compose` or `docker-compose`)',
 
   async find() {
     const [version, compose] = await Promise.all([engineVersion(), hasCompose()]);

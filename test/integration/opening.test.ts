@@ -4,6 +4,7 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   realpathSync,
   rmSync,
   symlinkSync,
@@ -76,10 +77,12 @@ describe('a path', () => {
     expect(refusal(() => openOutbox({ path: text }))).toBe('FILE_UNUSABLE');
   });
 
-  it('is not made by looking at it', async () => {
+  it('is neither made nor changed by looking at it', async () => {
     expect(refusal(() => openStatus(path))).toBe('FILE_NOT_FOUND');
-    withHandle(() => {});
+    withHandle((db) => db.pragma('journal_mode = DELETE'));
+    const before = readFileSync(path);
     expect(refusal(() => openStatus(path))).toBe('SCHEMA_MISSING');
+    expect(readFileSync(path).equals(before)).toBe(true);
     await makeOutbox();
     expect(refusal(() => openStatus(path).close())).toBe('opened');
   });
@@ -129,6 +132,13 @@ describe('an application’s handle', () => {
         return openOutbox({ db });
       });
     expect(refusal(attached)).toBe('FILE_ATTACHED');
+  });
+
+  it('is refused when it only reads', async () => {
+    await makeOutbox();
+    const db = new Database(path, { readonly: true });
+    expect(refusal(() => openOutbox({ db }))).toBe('FILE_UNUSABLE');
+    db.close();
   });
 
   it.each([
@@ -188,7 +198,27 @@ describe('every connection of ours', () => {
 });
 
 describe('a migration', () => {
-  it('that fails leaves the file as it was', () => {
+  it('that fails takes nothing from an application’s file and leaves nothing in it', () => {
+    withHandle((db) => {
+      db.exec('CREATE TABLE events (id); INSERT INTO events VALUES (1); PRAGMA user_version = 42');
+    });
+    const contents = () =>
+      withHandle((db) => {
+        const tables = db.prepare('SELECT type, name, rootpage, sql FROM sqlite_master').all();
+        const events = db.prepare('SELECT * FROM events').all();
+        return { tables, events, version: db.pragma('user_version', { simple: true }) };
+      });
+    const before = contents();
+    const db = openConnection(loadDatabaseConstructor(), path, { create: true });
+    const [first] = readMigrations();
+    const bad = { version: 1, name: '0001_bad.sql', sql: `${first?.sql}; OOPS` };
+    const options = { clock: systemClock, lanes: 8 };
+    expect(refusal(() => migrate(db, options, [bad]))).toBe('MIGRATION_FAILED');
+    db.close();
+    expect(contents()).toEqual(before);
+  });
+
+  it('that fails leaves the schema before it, and the outbox usable', () => {
     const db = openConnection(loadDatabaseConstructor(), path, { create: true });
     const options = { clock: systemClock, lanes: 8 };
     const bad = { version: 2, name: '0002_bad.sql', sql: 'CREATE TABLE outbox_x (a); OOPS' };
@@ -200,26 +230,51 @@ describe('a migration', () => {
     db.close();
     expect(refusal(() => openStatus(path).close())).toBe('opened');
   });
-
-  it('is refused by a file that may only be read', async () => {
-    await makeOutbox();
-    chmodSync(path, 0o444);
-    const child = new Child('setpriv', ['--reuid=65534', process.execPath, '-e', openAs(path)]);
-    await child.ended;
-    expect(child.lines).toEqual(['FILE_UNUSABLE']);
-  });
 });
 
 /** A script that opens an outbox and prints the code of what is thrown. */
-const openAs = (file: string) => `
-  import('${root}src/index.ts').then(({ openOutbox }) => {
+const openAs = (file: string, how = 'openOutbox({ path })') => `
+  const path = ${JSON.stringify(file)};
+  import('${root}src/index.ts').then(({ openOutbox, openStatus }) => {
     try {
-      openOutbox({ path: ${JSON.stringify(file)} });
+      ${how};
       console.log('opened');
     } catch (error) {
       console.log(error.code);
     }
   })`;
+
+/** As a user whom permissions bind: root may write to any file. */
+async function printedByNobody(script: string): Promise<string[]> {
+  const command = [process.execPath, '-e', script];
+  const [first = '', ...args] =
+    process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', ...command] : command;
+  const child = new Child(first, args);
+  await child.ended;
+  expect(child.errors).toEqual([]);
+  return child.lines;
+}
+
+describe('a file that may only be read', () => {
+  it('is refused for writing before the first event, and can be looked at', async () => {
+    await makeOutbox();
+    chmodSync(folder, 0o777);
+    chmodSync(path, 0o444);
+    expect(await printedByNobody(openAs(path))).toEqual(['FILE_UNUSABLE']);
+    expect(await printedByNobody(openAs(path, 'openStatus(path).read()'))).toEqual(['opened']);
+  });
+
+  it('is not taken for one while another process writes', async () => {
+    await makeOutbox();
+    const outbox = withHandle((db) => {
+      db.exec('BEGIN IMMEDIATE');
+      const opened = openOutbox({ path });
+      db.exec('ROLLBACK');
+      return opened;
+    });
+    await outbox.close();
+  });
+});
 
 describe('a second copy of better-sqlite3', () => {
   it.each([

@@ -8,11 +8,13 @@ import {
   FileAttachedError,
   FileInMemoryError,
   FileOnNetworkError,
+  FileUnusableError,
   SqliteTooOldError,
   SynchronousNotFullError,
   WalUnavailableError,
 } from '../../core/errors.ts';
 import type { Database } from './database.ts';
+import { isBusy, toOutboxError } from './failures.ts';
 
 /** SQLite 3.7.0 to 3.51.2 can corrupt a WAL file when two connections checkpoint at once. */
 const sqliteMinimum = [3, 51, 3] as const;
@@ -94,7 +96,8 @@ export function mainFile(connection: Database): string {
 /**
  * Checks a handle that an application has opened; changes nothing about it.
  * @returns absolute path of its main file
- * @throws FILE_IN_MEMORY, FILE_ATTACHED, SQLITE_TOO_OLD, WAL_UNAVAILABLE, SYNCHRONOUS_NOT_FULL
+ * @throws FILE_IN_MEMORY, FILE_ATTACHED, FILE_UNUSABLE, SQLITE_TOO_OLD, WAL_UNAVAILABLE,
+ *   SYNCHRONOUS_NOT_FULL
  */
 export function checkHandle(handle: Database): string {
   const files = databaseList(handle);
@@ -104,11 +107,26 @@ export function checkHandle(handle: Database): string {
   if (attached !== undefined) {
     throw new FileAttachedError(`the handle has ${attached.file} attached as ${attached.name}`);
   }
+  if (handle.readonly) throw new FileUnusableError('the handle was opened for reading only');
   checkVersion(handle);
   const mode = String(handle.pragma('journal_mode', { simple: true }));
   if (mode !== 'wal') throw new WalUnavailableError(`journal_mode is ${mode}, not wal`);
   assertSynchronousFull(handle);
   return path;
+}
+
+/**
+ * SQLite opens a file that may only be read without a word, and refuses the first write; for an
+ * outbox that would be the first event. Asks for the write lock and changes nothing.
+ * @throws FILE_UNUSABLE
+ */
+export function refuseReadOnly(connection: Database): void {
+  try {
+    connection.exec('DELETE FROM outbox_meta WHERE 0');
+  } catch (error) {
+    if (isBusy(error)) return; // another writer has the lock: only a file that can be written waits
+    throw toOutboxError(error, 'asking for the write lock');
+  }
 }
 
 export function checkVersion(connection: Database): void {

@@ -2,12 +2,19 @@
 import { existsSync } from 'node:fs';
 import { FileInMemoryError, FileNotFoundError, WalUnavailableError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
-import { assertSynchronousFull, checkVersion, refuseNetworkFile } from './checks.ts';
+import { assertSynchronousFull, checkVersion, mainFile, refuseNetworkFile } from './checks.ts';
 import type { Database, DatabaseConstructor } from './database.ts';
 import { toOutboxError } from './failures.ts';
 
 /** Opening may wait inside SQLite: it happens once, and switching to WAL needs the file alone. */
 const openTimeoutMs = 5_000;
+
+export interface ConnectionOptions {
+  /** Makes the file when there is none; otherwise FILE_NOT_FOUND. */
+  readonly create: boolean;
+  /** Leaves the journal mode alone: whether the file is an outbox at all is not known yet. */
+  readonly asItIs?: boolean;
+}
 
 /**
  * @throws FILE_IN_MEMORY, FILE_NOT_FOUND, FILE_ON_NETWORK, FILE_UNUSABLE, SQLITE_TOO_OLD,
@@ -16,7 +23,7 @@ const openTimeoutMs = 5_000;
 export function openConnection(
   Constructor: DatabaseConstructor,
   path: string,
-  options: { readonly create: boolean },
+  options: ConnectionOptions,
 ): Database {
   // better-sqlite3 trims the path and takes an empty one for a temporary database.
   if (path.trim() === '' || path.includes(':memory:')) {
@@ -27,7 +34,13 @@ export function openConnection(
   let connection: Database | null = null;
   try {
     connection = new Constructor(path, { timeout: openTimeoutMs });
-    prepare(connection, path);
+    // Again by the name that SQLite found: the path may be a link into a network share.
+    refuseNetworkFile(mainFile(connection));
+    checkVersion(connection);
+    if (options.asItIs !== true) bringToWal(connection, path);
+    connection.pragma('synchronous = FULL');
+    assertSynchronousFull(connection);
+    connection.pragma(`busy_timeout = ${limits.busyTimeoutMs}`);
     return connection;
   } catch (error) {
     connection?.close();
@@ -35,14 +48,10 @@ export function openConnection(
   }
 }
 
-function prepare(connection: Database, path: string): void {
-  checkVersion(connection);
+function bringToWal(connection: Database, path: string): void {
   const isNew = Number(connection.pragma('page_count', { simple: true })) === 0;
   // Only before the first table: a file of ours gives pages back, an application's stays as it is.
   if (isNew) connection.pragma('auto_vacuum = INCREMENTAL');
   const mode = String(connection.pragma('journal_mode = WAL', { simple: true }));
   if (mode !== 'wal') throw new WalUnavailableError(`${path} stays in journal_mode ${mode}`);
-  connection.pragma('synchronous = FULL');
-  assertSynchronousFull(connection);
-  connection.pragma(`busy_timeout = ${limits.busyTimeoutMs}`);
 }

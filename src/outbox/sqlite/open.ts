@@ -4,7 +4,7 @@ import { ConfigInvalidError, LanesDifferError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type { EventAppender, OutboxIdentity, OutboxStore } from '../store.ts';
 import { HandleAppender } from './append.ts';
-import { checkHandle, mainFile } from './checks.ts';
+import { checkHandle, mainFile, refuseReadOnly } from './checks.ts';
 import { openConnection } from './connection.ts';
 import {
   constructorOf,
@@ -53,12 +53,14 @@ export function openSqliteOutbox(source: SqliteSource, options: SqliteOptions): 
   const given = 'db' in source ? source.db : null;
   const Constructor = given === null ? loadDatabaseConstructor() : constructorOf(given);
   const named = 'path' in source ? source.path : checkHandle(source.db);
-  const create = given === null && 'path' in source && source.create !== false;
-  const first = openConnection(Constructor, named, { create: create && options.migrate });
+  const mayCreate = 'path' in source && source.create !== false;
+  const create = mayCreate && options.migrate;
+  const first = openConnection(Constructor, named, { create, asItIs: !options.migrate });
   try {
     // One name for one file, whatever it was opened by: side files are found by it.
     const path = mainFile(first);
     const migrated = prepareSchema(first, options);
+    if (options.migrate) refuseReadOnly(first);
     const identity = readIdentity(first, options.lanes);
     const handle = given ?? first;
     if (given === null) first.pragma(`busy_timeout = ${limits.enqueueBusyTimeoutMs}`);

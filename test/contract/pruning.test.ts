@@ -1,4 +1,7 @@
-/** Random histories on a real file: what pruning may never take, and a seq that never comes back. */
+/**
+ * Random histories on a real file: what pruning may never take, and a seq that never comes back.
+ * A failure prints the seed and the path; given to `fc.assert` beside `numRuns`, they replay it.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +18,7 @@ type Step =
   | { readonly do: 'append'; readonly key: number; readonly atMs: number }
   | { readonly do: 'settle'; readonly lane: number; readonly count: number }
   | { readonly do: 'hold'; readonly nth: number }
+  | { readonly do: 'leap' }
   | { readonly do: 'prune'; readonly beforeMs: number; readonly rows: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -29,6 +33,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     count: fc.integer({ min: 1, max: 5 }),
   }),
   fc.record({ do: fc.constant('hold' as const), nth: fc.nat({ max: 30 }) }),
+  fc.constant({ do: 'leap' as const }),
   fc.record({
     do: fc.constant('prune' as const),
     beforeMs: fc.nat({ max: 120 }),
@@ -51,8 +56,13 @@ class History {
   );
   readonly #store = this.#opened.openStore();
   readonly #db = new Database(this.#opened.path);
-  readonly #mayGo = new Set<number>();
+  readonly #delivered = new Set<number>();
+  readonly #held = new Set<number>();
   #last = 0;
+
+  #mayGo(seq: number): boolean {
+    return this.#delivered.has(seq) && !this.#held.has(seq);
+  }
 
   rows(): Row[] {
     const sql = 'SELECT seq, lane, created_at AS atMs FROM outbox_events ORDER BY seq';
@@ -63,6 +73,7 @@ class History {
     if (step.do === 'append') return this.#append(step.key, step.atMs);
     if (step.do === 'settle') return this.#settle(step.lane, step.count);
     if (step.do === 'hold') return this.#hold(step.nth);
+    if (step.do === 'leap') return this.#leap();
     return this.#prune(step.beforeMs, step.rows);
   }
 
@@ -82,7 +93,7 @@ class History {
     if (lastSeq === undefined || lease === null) return;
     const settlement = { cursor: lastSeq, delivered: batch.length, via: 'job' } as const;
     expect(await this.#store.settle(lease, settlement)).toBe(true);
-    for (const { seq } of batch) this.#mayGo.add(seq);
+    for (const { seq } of batch) this.#delivered.add(seq);
   }
 
   #hold(nth: number): void {
@@ -91,7 +102,13 @@ class History {
     const held =
       "INSERT OR IGNORE INTO outbox_held (seq, lane, topic, state) VALUES (?, ?, 't', ?)";
     this.#db.prepare(held).run(row.seq, row.lane, 'dead');
-    this.#mayGo.delete(row.seq);
+    this.#held.add(row.seq);
+  }
+
+  /** Puts the lanes so far behind that they are pruned one by one. */
+  #leap(): void {
+    const leap = "UPDATE sqlite_sequence SET seq = seq + 200000 WHERE name = 'outbox_events'";
+    this.#db.prepare(leap).run();
   }
 
   async #prune(beforeMs: number, rows: number): Promise<void> {
@@ -102,9 +119,18 @@ class History {
     expect(gone).toHaveLength(deleted);
     expect(deleted).toBeLessThanOrEqual(rows);
     for (const { seq, atMs } of gone) {
-      expect(this.#mayGo.has(seq)).toBe(true);
+      expect(this.#mayGo(seq)).toBe(true);
       expect(atMs).toBeLessThan(beforeMs);
     }
+  }
+
+  /** Everything is delivered and everything that may go is pruned; then life goes on. */
+  async end(): Promise<void> {
+    for (let lane = 0; lane < lanes; lane += 1) await this.#settle(lane, 1_000);
+    await this.#prune(1_000, 1_000);
+    const left = this.rows().map(({ seq }) => seq);
+    expect(left.filter((seq) => this.#mayGo(seq))).toEqual([]);
+    this.#append(0, 0);
   }
 
   close(): void {
@@ -121,6 +147,7 @@ it('pruning takes delivered, old, unheld events only, and no seq comes back', as
       const history = new History();
       try {
         for (const one of steps) await history.take(one);
+        await history.end();
       } finally {
         history.close();
       }

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { openOutbox } from 'outbox-relay';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { limits } from '../../src/core/limits.ts';
 import { Child } from '../support/child.ts';
+import { FakeClock } from '../support/clock.ts';
 
 interface Accepted {
   readonly number: number;
@@ -22,7 +24,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function startWriter(name: string, how: 'enqueue' | 'publish', count: number): Child {
+function startWriter(name: string, how: 'enqueue' | 'publish' | 'hold', count: number): Child {
   const given = JSON.stringify({ path, name, how, count });
   return Child.node('test/support/writer-child.ts', [given]);
 }
@@ -42,6 +44,13 @@ function storedRows(): Row[] {
     return db.prepare('SELECT seq, id, value FROM outbox_events ORDER BY seq').all() as Row[];
   } finally {
     db.close();
+  }
+}
+
+/** Pauses last fifty times as long: attempts that block for milliseconds each are few. */
+class RareClock extends FakeClock {
+  override after(delayMs: number, callback: () => void): () => void {
+    return super.after(delayMs * 50, callback);
   }
 }
 
@@ -65,6 +74,10 @@ describe('processes that write to one file', () => {
     expect(rows).toHaveLength(3 * count);
     expect(new Set(rows.map(({ id }) => id)).size).toBe(3 * count);
     expect(accepted.filter(({ seq, id }) => bySeq.get(seq) !== id)).toEqual([]);
+    for (const writer of writers) {
+      const seqs = acceptedBy(writer).map(({ seq }) => seq);
+      expect(seqs).toEqual(seqs.toSorted((a, b) => a - b)); // the order of its commits
+    }
     for (const name of ['a', 'b', 'c']) {
       const own = rows.map(({ value }) => String(value)).filter((text) => text.startsWith(name));
       expect(own).toEqual(Array.from({ length: count }, (_, number) => `${name} ${number}`));
@@ -85,17 +98,34 @@ describe('processes that write to one file', () => {
     expect(ids.size - accepted.length).toBeLessThanOrEqual(1);
   });
 
-  it('are told when another one keeps the write lock', async () => {
-    const outbox = openOutbox({ path });
-    const db = new Database(path);
-    db.exec('BEGIN IMMEDIATE');
+  it('are told in time when another one keeps the write lock, and nothing is stored', async () => {
+    const clock = new RareClock();
+    const outbox = openOutbox({ path }, { clock });
+    const holder = startWriter('holder', 'hold', 1);
+    await holder.line('"holding"');
+    const busy = expect.objectContaining({ code: 'OUTBOX_BUSY', retryable: true });
     const event = { topic: 'orders', key: 'k', value: 'v' };
-    expect(() => outbox.enqueue(event)).toThrow(expect.objectContaining({ code: 'OUTBOX_BUSY' }));
-    db.exec('ROLLBACK');
-    db.close();
+    const startedMs = performance.now();
+    expect(() => outbox.enqueue(event)).toThrow(busy);
+    const tookMs = performance.now() - startedMs;
+    expect(tookMs).toBeGreaterThanOrEqual(limits.enqueueBusyTimeoutMs * 0.9);
+    expect(tookMs).toBeLessThan(limits.enqueueBusyTimeoutMs * 10);
+
+    let settled = false;
+    const published = outbox.publish(event).finally(() => {
+      settled = true;
+    });
+    const refusedPublish = expect(published).rejects.toEqual(busy);
+    await clock.advance(limits.writeWaitMsDefault / 2);
+    expect(settled).toBe(false);
+    await clock.advance(limits.writeWaitMsDefault);
+    await refusedPublish;
+
+    await holder.kill();
     expect(storedRows()).toEqual([]);
     outbox.enqueue(event);
-    expect(storedRows()).toHaveLength(1);
+    await outbox.publish(event);
+    expect(storedRows().map(({ seq }) => seq)).toEqual([1, 2]);
     await outbox.close();
   });
 });

@@ -126,9 +126,9 @@ const ledger = `CREATE TABLE outbox_migrations (
 ) STRICT`;
 
 function insertFirstRows(db: Database, { clock, lanes }: MigrateOptions): void {
-  db.prepare(
-    'INSERT INTO outbox_meta (one, outbox_id, incarnation, lanes, created_at) VALUES (1, ?, ?, ?, ?)',
-  ).run(randomUUID(), randomUUID(), lanes, clock.now());
+  db.prepare(`
+    INSERT INTO outbox_meta (one, outbox_id, incarnation, lanes, created_at)
+    VALUES (1, ?, ?, ?, ?)`).run(randomUUID(), randomUUID(), lanes, clock.now());
   const insertLane = db.prepare('INSERT INTO outbox_lanes (lane) VALUES (?)');
   for (let lane = 0; lane < lanes; lane += 1) insertLane.run(lane);
 }

@@ -126,7 +126,7 @@ export class SqliteStore implements OutboxStore {
     const oldest = lanes
       .map(({ lane, cursor }) => this.#log.next(lane, cursor)?.createdAtMs ?? null)
       .filter((atMs) => atMs !== null);
-    // Writers that choose their own seq leave gaps; an outbox without a next event has none pending.
+    // Writers that choose their own seq leave gaps; without a next event nothing is pending.
     const pending = oldest.length === 0 ? 0 : Math.max(1, accepted - delivered - held);
     const oldestPendingAtMs = oldest.length === 0 ? null : Math.min(...oldest);
     const heartbeat = (this.#readHeartbeat.get() as Heartbeat | undefined) ?? null;

@@ -77,7 +77,8 @@ describe('docker-compose.yml', () => {
     await deliverOne();
     const before = client();
     await before.set('kept', 'yes').finally(() => before.disconnect());
-    await compose('down');
+    // Not `down`: it would leave the images' own, nameless volumes behind for good.
+    await compose('rm', '--stop', '--force', '-v');
     const names = (await run('docker', ['volume', 'ls', '--quiet'])).stdout.split('\n');
     const ours = names.filter((name) => name.startsWith(project)).sort();
     expect(ours).toEqual([`${project}_kafka-data`, `${project}_redis-data`]);

@@ -1,4 +1,4 @@
-/** docker-compose.yml, as a user brings it up, on free ports and under a project name of its own. */
+/** docker-compose.yml, as a user brings it up, on free ports and under its own project name. */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';

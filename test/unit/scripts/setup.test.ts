@@ -41,7 +41,7 @@ describe('installing', () => {
 });
 
 describe('image names', () => {
-  it('come from the environment, else from last time while they are there, else are looked for', () => {
+  it('come from the environment, else from last time while there, else are looked for', () => {
     const all = { wanted: 'given', recorded: 'known', present: true };
     expect(imageSource(all)).toEqual({ from: 'environment', image: 'given' });
     expect(imageSource({ ...all, wanted: '' })).toEqual({ from: 'record', image: 'known' });

@@ -25,18 +25,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
     do: fc.constant('append' as const),
     key: fc.nat({ max: 9 }),
-    atMs: fc.nat({ max: 99 }),
+    atMs: fc.nat({ max: 9 }),
   }),
   fc.record({
     do: fc.constant('settle' as const),
     lane: fc.nat({ max: lanes - 1 }),
     count: fc.integer({ min: 1, max: 5 }),
   }),
-  fc.record({ do: fc.constant('hold' as const), nth: fc.nat({ max: 30 }) }),
+  fc.record({ do: fc.constant('hold' as const), nth: fc.nat({ max: 9 }) }),
   fc.constant({ do: 'leap' as const }),
   fc.record({
     do: fc.constant('prune' as const),
-    beforeMs: fc.nat({ max: 120 }),
+    beforeMs: fc.nat({ max: 12 }),
     rows: fc.integer({ min: 1, max: 10 }),
   }),
 );
@@ -114,22 +114,22 @@ class History {
   async #prune(beforeMs: number, rows: number): Promise<void> {
     const before = this.rows();
     const deleted = await this.#store.prune(beforeMs, rows);
-    const left = new Set(this.rows().map(({ seq }) => seq));
-    const gone = before.filter(({ seq }) => !left.has(seq));
+    const left = this.rows();
+    const gone = before.filter(({ seq }) => !left.some((row) => row.seq === seq));
+    const mayGo = ({ seq, atMs }: Row) => this.#mayGo(seq) && atMs < beforeMs;
+    expect(gone.filter((row) => !mayGo(row))).toEqual([]);
     expect(gone).toHaveLength(deleted);
     expect(deleted).toBeLessThanOrEqual(rows);
-    for (const { seq, atMs } of gone) {
-      expect(this.#mayGo(seq)).toBe(true);
-      expect(atMs).toBeLessThan(beforeMs);
-    }
+    if (deleted === rows) return; // it was told to stop there
+    const pending = before.find(({ seq }) => !this.#delivered.has(seq))?.seq ?? Infinity;
+    const far = this.#store.summary().accepted - pending > 100_000;
+    expect(left.filter((row) => mayGo(row) && (far || row.seq < pending))).toEqual([]);
   }
 
   /** Everything is delivered and everything that may go is pruned; then life goes on. */
   async end(): Promise<void> {
     for (let lane = 0; lane < lanes; lane += 1) await this.#settle(lane, 1_000);
     await this.#prune(1_000, 1_000);
-    const left = this.rows().map(({ seq }) => seq);
-    expect(left.filter((seq) => this.#mayGo(seq))).toEqual([]);
     this.#append(0, 0);
   }
 
@@ -152,6 +152,6 @@ it('pruning takes delivered, old, unheld events only, and no seq comes back', as
         history.close();
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
 }, 60_000);

@@ -255,6 +255,26 @@ async function printedByNobody(script: string): Promise<string[]> {
   return child.lines;
 }
 
+describe('two processes that migrate at once', () => {
+  it('apply each migration once, also when one was faster after the other one looked', () => {
+    const connect = () => openConnection(loadDatabaseConstructor(), path, { create: true });
+    const [slow, fast] = [connect(), connect()];
+    const options = { clock: systemClock, lanes: 8 };
+    const migrations = readMigrations();
+    const applied: string[][] = [];
+    // `migrate` takes the missing ones when it has read the version and before it locks the file.
+    const slice = (from: number) => {
+      applied.push(migrate(fast, options));
+      return Array.from(migrations).slice(from);
+    };
+    applied.push(migrate(slow, options, Object.assign(migrations, { slice })));
+    expect(applied).toEqual([migrations.map(({ name }) => name), []]);
+    expect(slow.prepare('SELECT count(*) FROM outbox_meta').pluck().get()).toBe(1);
+    slow.close();
+    fast.close();
+  });
+});
+
 describe('a file that may only be read', () => {
   it('is refused for writing before the first event, and can be looked at', async () => {
     await makeOutbox();

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** Node's own remarks about running TypeScript, and about kafkajs's timers (tulios/kafkajs#1751). */
@@ -36,7 +36,10 @@ export class Child<Message extends { readonly type: string }> {
   async #watch(logFile: string): Promise<void> {
     const [code, signal] = await once(this.#process, 'exit');
     if (this.#stopping || code === 0) return;
-    throw new Error(`the ${this.name} ended with ${signal ?? `exit code ${code}`}; see ${logFile}`);
+    const how = signal ?? `exit code ${code}`;
+    throw new Error(
+      `the ${this.name} ended with ${how}; the end of ${logFile}:\n${endOf(logFile)}`,
+    );
   }
 
   /** The next message of this type. Rejects when the process ends before it. */
@@ -111,7 +114,8 @@ export class Supervisor {
       this.#restarts += 1;
       if (this.#restarts - this.#planned > unplannedRestartsMax) {
         const how = signal ?? `exit code ${code}`;
-        this.#reject(new Error(`the relay does not stay up (${how}); see ${this.#logFile}`));
+        const log = `the end of ${this.#logFile}:\n${endOf(this.#logFile)}`;
+        this.#reject(new Error(`the relay does not stay up (${how}); ${log}`));
       } else {
         this.#process = this.#start();
       }
@@ -146,6 +150,10 @@ export class Supervisor {
     this.#stopping = true;
     this.#process.unref();
   }
+}
+
+function endOf(logFile: string): string {
+  return readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-20).join('\n');
 }
 
 function isRunning(child: ChildProcess): boolean {

@@ -70,7 +70,11 @@ async function run(task: ConsumerTask): Promise<number> {
   await consumer.subscribe({ topics: [task.topic], fromBeginning: true });
   await new Promise<void>((resolve, reject) => {
     if (finished()) return resolve();
-    consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+    consumer.on(consumer.events.CRASH, ({ payload }) => {
+      // Retries used up, the group's coordinator still starting: kafkajs begins again by itself.
+      if (payload.restart) console.error('the consumer starts again:', payload.error);
+      else reject(payload.error);
+    });
     consumer.run({ eachBatch: (payload) => take(payload, resolve) }).catch(reject);
   });
   await consumer.disconnect();

@@ -38,7 +38,8 @@ the topic and every event is accounted for.
 
 Options:
   --events N        events to publish, ${eventsBounds.min} to ${eventsBounds.max} (default ${eventsDefault})
-  --outage SECONDS  how long the broker stays dead, ${outageBounds.min} to ${outageBounds.max} (default ${outageDefault})
+  --outage SECONDS  how long the broker stays dead, ${outageBounds.min} to ${outageBounds.max}
+                    (default ${outageDefault})
   --report FILE     write the report as JSON to FILE
   --json            print the report as JSON on stdout, progress on stderr
   --keep            leave all running, print how to look at it and how to stop it

@@ -6,8 +6,10 @@ const intro = `# Configuration
 
 <!-- Made by \`npm run docs\` from src/config; a test compares them. -->
 
-Every option can be given to \`createRelay({ … })\`, in a file (\`--config FILE\`, YAML or JSON), in the environment, and as a flag of \`outbox-relay\`. The later of these wins, option
-by option. All faults are reported at once, each with where it came from (\`CONFIG_INVALID\`). Names that end in \`Ms\` are milliseconds, in \`Bytes\` bytes.
+Every option can be given to \`createRelay({ … })\`, in a file (\`--config FILE\`, YAML or JSON), in
+the environment, and as a flag of \`outbox-relay\`. The later of these wins, option by option. All
+faults are reported at once, each with where it came from (\`CONFIG_INVALID\`). Names that end in
+\`Ms\` are milliseconds, in \`Bytes\` bytes.
 
 \`\`\`yaml
 # outbox-relay.yml
@@ -33,7 +35,7 @@ const rules = `
 | variable | meaning |
 | --- | --- |
 | \`OUTBOX_RELAY_CONFIG\` | the options file, as \`--config\` |
-| \`OUTBOX_RELAY_NO_INSTALL\` | \`1\`: the repository's own set-up (\`npm test\`, \`npm run demo\`) installs nothing and says what is missing |
+| \`OUTBOX_RELAY_NO_INSTALL\` | \`1\`: the repository's own set-up installs nothing and says what is missing |
 `;
 
 interface JsonSchema {

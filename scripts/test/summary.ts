@@ -2,7 +2,7 @@
 import type { SuiteResult } from './suites.ts';
 
 /**
- * @param left containers and volumes that tests did not remove
+ * @param left containers that tests did not remove
  * @param strict skipped tests are failures, as in CI
  */
 export function summarise(

@@ -79,7 +79,7 @@ const byName: ReadonlyMap<string, SendFailureKind> = new Map<string, SendFailure
 
 /** node's and libuv's names for a peer that is not there; anything with these is no bug of ours. */
 const systemNames =
-  /^(ECONN|EHOST|ENET|EADDR|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_|ERR_SOCKET|ERR_TLS|ERR_SSL|CERT_|DEPTH_|UNABLE_TO|SELF_SIGNED)/;
+  /^(E(CONN|HOST|NET|ADDR|PIPE|TIMEDOUT|NOTFOUND|AI_|RR_(SOCKET|TLS|SSL))|CERT_|DEPTH_|UNABLE_TO|SELF_SIGNED)/;
 
 interface Thrown {
   readonly name?: unknown;

@@ -1,5 +1,5 @@
 /** Budgets of files and functions. The linter keeps most of them: here it is shown that it does. */
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -24,13 +24,9 @@ function lint(files: Record<string, string>): string {
     writeFileSync(join(folder, path), text);
   }
   const biome = join(root, 'node_modules', '@biomejs', 'biome', 'bin', 'biome');
-  try {
-    const options = { cwd: folder, encoding: 'utf8', stdio: 'pipe' } as const;
-    return execFileSync(process.execPath, [biome, 'lint', 'src', 'test'], options);
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout: string; stderr: string };
-    return stdout + stderr;
-  }
+  const options = { cwd: folder, encoding: 'utf8' } as const;
+  const { stdout, stderr } = spawnSync(process.execPath, [biome, 'lint', 'src', 'test'], options);
+  return stdout + stderr;
 }
 
 const lines = (count: number) => 'void 0;\n'.repeat(count);
@@ -74,12 +70,12 @@ describe('the linter', () => {
 });
 
 describe('a line', () => {
-  const tooLong = (text: string) => text.split('\n').filter((line) => [...line].length > 100);
+  const tooLong = (text: string) => text.split('\n').filter((line) => [...line].length > 120);
 
-  it('has at most 100 characters, in comments and SQL too', () => {
+  it('has at most 120 characters, in comments and SQL too', () => {
     const files = filesOf('{src,test,scripts,examples}/**/*.{ts,mjs}', 'migrations/*.sql');
     expect(files.length).toBeGreaterThan(100);
     expect(files.filter((file) => tooLong(textOf(file)).length > 0)).toEqual([]);
-    expect(tooLong(`// ${'x'.repeat(98)}\n`)).toHaveLength(1);
+    expect(tooLong(`// ${'x'.repeat(118)}\n`)).toHaveLength(1);
   });
 });

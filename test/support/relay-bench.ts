@@ -1,0 +1,91 @@
+/** A whole relay in memory, on a clock that is moved by hand: store, driver and timers. */
+import { EventEmitter } from 'node:events';
+import type { RetryPolicy } from '../../src/core/retry.ts';
+import { createMemoryOutbox } from '../../src/outbox/memory.ts';
+import type { OutboxStore } from '../../src/outbox/store.ts';
+import type { RelayEvents } from '../../src/relay/events.ts';
+import type { DrainStep } from '../../src/relay/lane.ts';
+import { RelayCore } from '../../src/relay/relay.ts';
+import { MemoryDriver } from '../../src/sink/memory.ts';
+import { choosePartition } from '../../src/sink/partitioner.ts';
+import { createInProcessTrigger } from '../../src/trigger/in-process.ts';
+import type { TriggerEvents } from '../../src/trigger/trigger.ts';
+import { FakeClock } from './clock.ts';
+import { encodedEvent } from './encoded.ts';
+
+export const outboxId = 'b8f0c1f4-0000-7000-8000-000000000000';
+
+export interface BenchOptions {
+  readonly lanes?: number;
+  readonly retry?: Partial<RetryPolicy>;
+  readonly batchEvents?: number;
+  readonly leaseMs?: number;
+  /** Shared by several relays: what would be one file. */
+  readonly beside?: RelayBench;
+}
+
+export class RelayBench {
+  readonly clock: FakeClock;
+  readonly driver: MemoryDriver;
+  readonly outbox: ReturnType<typeof createMemoryOutbox>;
+  readonly emitter = new EventEmitter<RelayEvents>();
+  readonly store: OutboxStore;
+  readonly core: RelayCore;
+  /** Called at every step of a drain. */
+  onStep: (step: DrainStep, lane: number) => void | Promise<void> = () => {};
+
+  constructor(options: BenchOptions = {}) {
+    const { beside, lanes = 1, batchEvents = 10, leaseMs = 30_000 } = options;
+    this.clock = beside?.clock ?? new FakeClock();
+    this.driver = beside?.driver ?? new MemoryDriver();
+    this.outbox = beside?.outbox ?? createMemoryOutbox({ outboxId, lanes }, this.clock);
+    this.store = this.outbox.openStore();
+    const fixed = { retries: 60, delayMs: 5_000, backoff: 'fixed', maxDelayMs: 60_000, jitter: 0 };
+    const retry = { ...fixed, ...options.retry } as RetryPolicy;
+    this.core = new RelayCore({
+      store: this.store,
+      driver: this.driver,
+      clock: this.clock,
+      emitter: this.emitter,
+      createPrimary: (events: TriggerEvents) =>
+        createInProcessTrigger({ lanes, retry, clock: this.clock, events }),
+      createFallback: null,
+      partitioner: choosePartition,
+      retry,
+      bounds: { events: batchEvents, bytes: 1_000_000, partitionBytes: 1_000_000 },
+      source: null,
+      sendTimeoutMs: 20_000,
+      leaseMs,
+      pollMs: 25,
+      drainSliceMs: 5_000,
+      retentionMs: 3_600_000,
+      onStep: (step, lane) => this.onStep(step, lane),
+    });
+  }
+
+  append(topic: string, ...values: string[]): void {
+    this.outbox.appender.append(
+      values.map((value) => encodedEvent({ topic, value: Buffer.from(value) })),
+    );
+  }
+
+  /** What Kafka has of a topic, in the order in which it was written. */
+  written(topic: string): string[] {
+    return this.driver.recordsOf(topic).map(({ value }) => String(value));
+  }
+
+  /** Everything a relay said under one name. */
+  listen<K extends keyof RelayEvents>(name: K): RelayEvents[K][0][] {
+    const heard: RelayEvents[K][0][] = [];
+    this.emitter.on(name, ((fact: RelayEvents[K][0]) => heard.push(fact)) as never);
+    return heard;
+  }
+
+  /** Stops the relay while time passes; rejects as `stop` does. */
+  async stop(deadlineMs = 1_000): Promise<void> {
+    const stopped = this.core.stop(deadlineMs);
+    stopped.catch(() => {}); // the caller gets it below
+    await this.clock.advance(deadlineMs);
+    await stopped;
+  }
+}

@@ -1,0 +1,242 @@
+/** The whole relay in memory: what it does about outages, refusals, lost leases and its end. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { OutboxBusyError } from '../../../src/core/errors.ts';
+import type { SendFailure } from '../../../src/sink/driver.ts';
+import { RelayBench } from '../../support/relay-bench.ts';
+
+let bench: RelayBench;
+let stopped: boolean;
+
+beforeEach(() => {
+  bench = new RelayBench();
+  stopped = false;
+});
+afterEach(async () => {
+  if (!stopped) await bench.stop();
+  expect(bench.clock.pendingTimers).toBe(0); // a relay that has stopped leaves no timer
+});
+
+const failure = (kind: SendFailure['kind'], code: string): SendFailure => {
+  return { kind, code, message: code, topic: null, cause: null };
+};
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => `${index + 1}`);
+
+describe('a relay', () => {
+  it('delivers what was there before it and what comes later, in order', async () => {
+    const delivered = bench.listen('delivered');
+    bench.append('orders', ...numbers(25));
+    await bench.core.start();
+    await bench.clock.advance(1_000);
+    bench.append('orders', 'later');
+    await bench.clock.advance(100); // seen by the poll, within a few of its intervals
+    expect(bench.written('orders')).toEqual([...numbers(25), 'later']);
+    expect(delivered.map(({ count, cursor }) => [count, cursor])).toEqual([
+      [10, 10],
+      [10, 20],
+      [5, 25],
+      [1, 26],
+    ]);
+    expect(bench.store.readLane(0)).toMatchObject({ cursor: 26, owner: null, failures: 0 });
+  });
+
+  it('delivers within 2 s of Kafka’s return, whatever delay is configured', async () => {
+    bench = new RelayBench({ retry: { retries: 1, delayMs: 600_000 } });
+    bench.append('orders', 'waits');
+    bench.driver.goAway();
+    await bench.core.start();
+    await bench.clock.advance(300_000);
+    expect(bench.store.readLane(0).failure).toMatchObject({ kind: 'outage' });
+    bench.driver.comeBack();
+    await bench.clock.advance(2_000);
+    expect(bench.written('orders')).toEqual(['waits']);
+    expect(bench.store.readLane(0).failure).toBeNull();
+  });
+
+  it('uses up round after round in an outage, at the configured pace, without a loss', async () => {
+    bench = new RelayBench({ retry: { retries: 2, delayMs: 1_000 } });
+    const rounds = bench.listen('roundUsedUp');
+    const failed = bench.listen('laneFailed');
+    bench.append('orders', ...numbers(3));
+    bench.driver.goAway();
+    await bench.core.start();
+    await bench.clock.advance(30_500);
+    // A try a second: three to a round, and the next round keeps to the delay.
+    expect(failed.length).toBeGreaterThanOrEqual(28);
+    expect(failed.length).toBeLessThanOrEqual(32);
+    expect(rounds.length).toBeGreaterThanOrEqual(9);
+    expect(bench.store.readLane(0).roundsUsedUp).toBe(rounds.length);
+    expect(bench.store.summary().pending).toBe(3);
+    bench.driver.comeBack();
+    await bench.clock.advance(2_000);
+    expect(bench.written('orders')).toEqual(numbers(3));
+  });
+
+  it('opens the circuit once and closes it with the first answer', async () => {
+    const states = bench.listen('circuit');
+    bench.append('orders', 'one');
+    bench.driver.goAway();
+    await bench.core.start();
+    await bench.clock.advance(20_000);
+    expect(states.map(({ state }) => state)).toEqual(['open']);
+    bench.driver.comeBack();
+    await bench.clock.advance(2_000);
+    expect(states.map(({ state }) => state)).toEqual(['open', 'closed']);
+  });
+
+  it('sends a batch again when its outcome is unknown, and repeats are all it costs', async () => {
+    let calls = 0;
+    bench.driver.interceptSends(async () => {
+      calls += 1;
+      return calls === 1 ? failure('unknown', 'REQUEST_TIMED_OUT') : null;
+    });
+    bench.append('orders', ...numbers(3));
+    await bench.core.start();
+    await bench.clock.advance(3_000);
+    expect(bench.written('orders')).toEqual(numbers(3));
+  });
+});
+
+describe('a refused record', () => {
+  it('is found by halving, after all before it; nothing is skipped', async () => {
+    bench.driver.interceptSends(async (records) => {
+      const bad = records.some(({ value }) => String(value) === '7');
+      return bad ? failure('refused-record', 'MESSAGE_TOO_LARGE') : null;
+    });
+    bench.append('orders', ...numbers(10));
+    await bench.core.start();
+    await bench.clock.advance(60_000);
+    expect(bench.written('orders')).toEqual(numbers(6));
+    const lane = bench.store.readLane(0);
+    expect(lane.cursor).toBe(6);
+    expect(lane.failure).toMatchObject({
+      kind: 'refused-record',
+      code: 'MESSAGE_TOO_LARGE',
+      topic: 'orders',
+      seq: 7,
+    });
+    bench.driver.interceptSends(async () => null);
+    await bench.clock.advance(6_000); // at the policy's delay: nothing probes for a refusal
+    expect(bench.written('orders')).toEqual(numbers(10));
+  });
+
+  it('of one lane leaves the others alone', async () => {
+    bench = new RelayBench({ lanes: 4 });
+    bench.driver.interceptSends(async (records) => {
+      const bad = records.some(({ topic }) => topic === 'bad');
+      return bad ? failure('refused-record', 'INVALID_RECORD') : null;
+    });
+    const topics = ['a', 'b', 'c', 'bad'];
+    for (const topic of topics) bench.append(topic, 'one');
+    await bench.core.start();
+    await bench.clock.advance(1_000);
+    const stopped = bench.store.summary().lanes.filter(({ failure: why }) => why !== null);
+    expect(stopped).toHaveLength(1);
+    expect(bench.written('bad')).toEqual([]);
+    // Topics that share the lane of the refused one wait behind it; the others are through.
+    const through = topics.filter((topic) => bench.written(topic).length === 1);
+    expect(through.length).toBeGreaterThanOrEqual(1);
+  });
+});
+
+describe('a lease', () => {
+  it('that was lost while a batch was on its way moves no cursor', async () => {
+    const lost = bench.listen('leaseLost');
+    bench.append('orders', ...numbers(2));
+    bench.driver.interceptSends(async () => {
+      await bench.store.announceOwner('another');
+      await bench.store.claimLane(0, 'another', bench.store.readLane(0).fence);
+      return null;
+    });
+    await bench.core.start();
+    await bench.clock.advance(100);
+    expect(lost).toHaveLength(1);
+    expect(bench.store.readLane(0)).toMatchObject({ cursor: 0, delivered: 0 });
+  });
+
+  it('that was lost before a batch leaves lets nothing leave', async () => {
+    bench.append('orders', 'mine');
+    bench.onStep = async (step) => {
+      if (step !== 'read') return;
+      const { fence } = bench.store.readLane(0);
+      await bench.store.announceOwner('another');
+      await bench.store.claimLane(0, 'another', fence);
+    };
+    await bench.core.start();
+    await bench.clock.advance(1_000);
+    expect(bench.written('orders')).toEqual([]);
+  });
+
+  it('of a living owner is kept, of a dead one taken at once, of a frozen one after its time', async () => {
+    bench = new RelayBench({ leaseMs: 30_000 });
+    bench.append('orders', 'one');
+    const presence = await bench.store.announceOwner('frozen');
+    await bench.store.claimLane(0, 'frozen', 0);
+    await bench.core.start();
+    await bench.clock.advance(29_000);
+    expect(bench.written('orders')).toEqual([]);
+    await bench.store.renewLeases('frozen'); // a sign of life begins its time anew
+    await bench.clock.advance(29_000);
+    expect(bench.written('orders')).toEqual([]);
+    await bench.clock.advance(3_000);
+    expect(bench.written('orders')).toEqual(['one']);
+    bench.append('orders', 'two');
+    const { fence } = bench.store.readLane(0);
+    await bench.store.claimLane(0, 'frozen', fence);
+    await presence.withdraw(); // dead: its lock is gone
+    await bench.clock.advance(1_000);
+    expect(bench.written('orders')).toEqual(['one', 'two']);
+  });
+});
+
+describe('settling', () => {
+  it('that meets a busy file is tried again; the batch is not sent again', async () => {
+    let busy = 3;
+    const settle = bench.store.settle.bind(bench.store);
+    bench.store.settle = async (lease, settlement) => {
+      if (busy > 0) {
+        busy -= 1;
+        throw new OutboxBusyError('busy');
+      }
+      return settle(lease, settlement);
+    };
+    const warned = bench.listen('warning');
+    bench.append('orders', 'once');
+    await bench.core.start();
+    await bench.clock.advance(2_000);
+    expect(bench.written('orders')).toEqual(['once']);
+    expect(bench.store.readLane(0).cursor).toBe(1);
+    expect(warned.map(({ code }) => code)).toEqual(['OUTBOX_BUSY', 'OUTBOX_BUSY', 'OUTBOX_BUSY']);
+  });
+});
+
+describe('a stop', () => {
+  it('lets a running send end, gives the lane back and says that it has stopped', async () => {
+    const gate = Promise.withResolvers<null>();
+    bench.driver.interceptSends(() => gate.promise);
+    bench.append('orders', 'on its way');
+    await bench.core.start();
+    await bench.clock.advance(100);
+    const stopping = bench.core.stop(5_000);
+    await bench.clock.advance(100);
+    gate.resolve(null);
+    await bench.clock.advance(100);
+    await stopping;
+    stopped = true;
+    const file = bench.outbox.openStore();
+    expect(file.readLane(0)).toMatchObject({ cursor: 1, owner: null });
+    expect(file.summary().heartbeat).toMatchObject({ phase: 'stopped' });
+  });
+
+  it('says so when a drain is still running at its deadline', async () => {
+    const gate = Promise.withResolvers<null>();
+    bench.driver.interceptSends(() => gate.promise);
+    bench.append('orders', 'on its way');
+    await bench.core.start();
+    await bench.clock.advance(100);
+    stopped = true;
+    await expect(bench.stop(1_000)).rejects.toMatchObject({ code: 'STOP_DEADLINE' });
+    gate.resolve(null);
+    await bench.clock.advance(1_000);
+    expect(bench.outbox.openStore().summary().pending).toBe(1);
+  });
+});

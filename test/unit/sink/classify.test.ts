@@ -1,0 +1,145 @@
+/** Every error code of Kafka and every error class of kafkajs: what they are taken for. */
+import { createRequire } from 'node:module';
+import { describe, expect, it } from 'vitest';
+import { classify } from '../../../src/sink/classify.ts';
+
+const load = createRequire(import.meta.url);
+const { errorCodes } = load('kafkajs/src/protocol/error.js') as {
+  errorCodes: readonly { code: number; type: string }[];
+};
+const classes = load('kafkajs/src/errors.js') as Record<string, new (...args: never[]) => Error>;
+
+/** The codes that are more than "wait": all others are an outage, unknown or a bug. */
+const final: Readonly<Record<number, string>> = {
+  2: 'refused-record',
+  3: 'partition-away',
+  5: 'partition-away',
+  6: 'partition-away',
+  10: 'refused-record',
+  17: 'refused-topic',
+  18: 'refused-record',
+  19: 'partition-away',
+  20: 'partition-away',
+  29: 'refused-topic',
+  32: 'refused-record',
+  42: 'refused-record',
+  43: 'refused-record',
+  44: 'refused-record',
+  47: 'fenced',
+  55: 'refused-record',
+  74: 'partition-away',
+  75: 'partition-away',
+  76: 'refused-topic',
+  80: 'partition-away',
+  83: 'partition-away',
+  87: 'refused-record',
+  90: 'fenced',
+};
+const waiting = ['outage', 'unknown', 'bug'];
+
+describe('a code of Kafka', () => {
+  const kindOf = (code: number) => {
+    const type = errorCodes.find((known) => known.code === code)?.type;
+    return classify({ name: 'KafkaJSProtocolError', code, type, message: 'said Kafka' }).kind;
+  };
+
+  it.each(errorCodes)('$code ($type) is a refusal only by name', ({ code }) => {
+    const wanted = final[code];
+    if (wanted === undefined) expect(waiting).toContain(kindOf(code));
+    else expect(kindOf(code)).toBe(wanted);
+  });
+
+  it('that kafkajs does not know is no refusal either', () => {
+    const codes = Array.from({ length: 400 }, (_, code) => code - 1);
+    const refused = codes.filter((code) => !waiting.includes(kindOf(code)));
+    expect(refused).toEqual(Object.keys(final).map(Number));
+  });
+
+  it.each([
+    [7, 'unknown', 'REQUEST_TIMED_OUT'],
+    [8, 'outage', 'BROKER_NOT_AVAILABLE'],
+    [16, 'outage', 'NOT_COORDINATOR'],
+    [31, 'outage', 'CLUSTER_AUTHORIZATION_FAILED'],
+    [45, 'unknown', 'OUT_OF_ORDER_SEQUENCE_NUMBER'],
+    [46, 'unknown', 'DUPLICATE_SEQUENCE_NUMBER'],
+    [51, 'outage', 'CONCURRENT_TRANSACTIONS'],
+    [58, 'outage', 'SASL_AUTHENTICATION_FAILED'],
+    [-1, 'bug', 'UNKNOWN'],
+    [12_345, 'bug', 'KAFKA_12345'],
+  ])('%i is %s, named %s', (code, kind, name) => {
+    const type = errorCodes.find((known) => known.code === code)?.type;
+    expect(classify({ code, type, message: 'm' })).toMatchObject({ kind, code: name });
+  });
+});
+
+describe('an error of kafkajs', () => {
+  const names = Object.keys(classes).filter((name) => name.startsWith('KafkaJS'));
+
+  it.each(names)('%s is never a refusal by its class alone', (name) => {
+    const error = Object.assign(Object.create((classes[name] as { prototype: object }).prototype), {
+      name,
+      message: 'thrown',
+    });
+    expect(waiting).toContain(classify(error).kind);
+  });
+
+  it.each([
+    ['KafkaJSConnectionError', 'outage'],
+    ['KafkaJSConnectionClosedError', 'outage'],
+    ['KafkaJSRequestTimeoutError', 'unknown'],
+    ['KafkaJSBrokerNotFound', 'outage'],
+    ['KafkaJSNoBrokerAvailableError', 'outage'],
+    ['KafkaJSSASLAuthenticationError', 'outage'],
+    ['KafkaJSNonRetriableError', 'bug'],
+  ])('%s is %s', (name, kind) => {
+    expect(classify({ name, message: 'thrown' })).toMatchObject({ kind, code: name });
+  });
+
+  it('is known by its innermost cause', () => {
+    const inner = {
+      name: 'KafkaJSProtocolError',
+      code: 10,
+      type: 'MESSAGE_TOO_LARGE',
+      message: 'x',
+    };
+    const outer = { name: 'KafkaJSNumberOfRetriesExceeded', message: 'gave up', cause: inner };
+    expect(classify(outer)).toMatchObject({
+      kind: 'refused-record',
+      code: 'MESSAGE_TOO_LARGE',
+      cause: outer,
+    });
+    const many = { name: 'KafkaJSAggregateError', message: 'many', errors: [inner] };
+    expect(classify(many).kind).toBe('refused-record');
+  });
+
+  it('tells the topic where the client does', () => {
+    const error = { code: 29, message: 'm', topic: 'orders' };
+    expect(classify(error)).toMatchObject({ kind: 'refused-topic', topic: 'orders' });
+  });
+});
+
+describe('an error of the system', () => {
+  it.each(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'CERT_HAS_EXPIRED', 'EPIPE'])(
+    '%s is an outage',
+    (code) => {
+      const cause = Object.assign(new Error('connect'), { code });
+      const wrapped = Object.assign(new Error('wrapped'), { cause });
+      expect(classify(wrapped)).toMatchObject({ kind: 'outage', code });
+    },
+  );
+});
+
+describe('anything at all', () => {
+  it.each([undefined, null, 'text', 42, {}, [], new TypeError('bug'), () => {}])(
+    'even %o gets an answer',
+    (thrown) => {
+      expect(classify(thrown).kind).toBe('bug');
+    },
+  );
+
+  it('does not loop over causes in a circle', () => {
+    const error: { cause?: unknown; message: string } = { message: 'round' };
+    error.cause = { message: 'and', cause: error };
+    expect(classify(error).kind).toBe('bug');
+  });
+});

@@ -31,6 +31,5 @@ export default defineConfig({
       project('integration', 3, { ...slow, maxWorkers: 2 }),
     ],
     reporters: ['default'],
-    passWithNoTests: true,
   },
 });

@@ -1,12 +1,15 @@
 /** The input of `publish`: a file, or stdin. */
 import {
+  accessSync,
   closeSync,
+  constants,
   createReadStream,
   createWriteStream,
   fstatSync,
   mkdtempSync,
   openSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,9 +18,12 @@ import { pipeline } from 'node:stream/promises';
 import { ReadStream } from 'node:tty';
 import { OutboxFullError, OutboxIoError, UsageError } from '../core/errors.ts';
 
-/** @throws USAGE when FILE was left out and nobody has given a stdin */
+/** @throws USAGE when the file cannot be read, or was left out and nobody has given a stdin */
 export function chooseInput(file: string | undefined): string {
-  if (file !== undefined) return file;
+  if (file !== undefined) {
+    if (file !== '-') checkReadable(file);
+    return file;
+  }
   if (stdinIsGiven()) return '-';
   throw new UsageError('no FILE was given and nothing is piped into stdin');
 }
@@ -32,17 +38,28 @@ function stdinIsGiven(): boolean {
   }
 }
 
-/** @throws USAGE when the file cannot be read */
-export function openInput(path: string): number {
-  let file: number | null = null;
+/** Asked before an outbox is made for it; opening a named pipe would take its bytes. */
+function checkReadable(path: string): void {
+  let folder: boolean;
   try {
-    file = openSync(path, 'r');
-    if (!fstatSync(file).isDirectory()) return file;
+    accessSync(path, constants.R_OK);
+    folder = statSync(path).isDirectory();
   } catch (error) {
-    throw new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
+    throw unreadable(path, error);
   }
-  closeSync(file);
-  throw new UsageError(`cannot read ${path}: it is a folder`);
+  if (folder) throw new UsageError(`cannot read ${path}: it is a folder`);
+}
+
+function openInput(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, error: unknown): Error {
+  return new UsageError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
 }
 
 /** Reads as bytes come. @throws USAGE when the file cannot be read */

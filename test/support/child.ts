@@ -11,6 +11,8 @@ export interface ChildOptions {
   readonly env?: Record<string, string>;
   /** Default: the repository's root. */
   readonly cwd?: string;
+  /** Its stdin; `'pipe'` keeps it open for `write`. Default: nothing, as /dev/null. */
+  readonly stdin?: 'ignore' | 'pipe';
 }
 
 export class Child {
@@ -23,7 +25,7 @@ export class Child {
     this.#process = spawn(command, args, {
       cwd: options.cwd ?? root,
       env: { ...process.env, ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
     });
     const { stdout, stderr } = this.#process;
     if (stdout) createInterface({ input: stdout }).on('line', (line) => this.lines.push(line));
@@ -36,6 +38,20 @@ export class Child {
   /** A TypeScript file of this repository, under the Node that runs the test. */
   static node(file: string, args: readonly string[], options: ChildOptions = {}): Child {
     return new Child(process.execPath, [`${root}${file}`, ...args], options);
+  }
+
+  write(text: string): void {
+    this.#process.stdin?.write(text);
+  }
+
+  /** Ends its stdin. */
+  end(text = ''): void {
+    this.#process.stdin?.end(text);
+  }
+
+  /** As `| head` does when it has seen enough. */
+  closeOutput(): void {
+    this.#process.stdout?.destroy();
   }
 
   signal(signal: NodeJS.Signals): void {

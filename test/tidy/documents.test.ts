@@ -24,7 +24,7 @@ describe('docs/errors.md', () => {
 });
 
 describe('docs/configuration.md', () => {
-  it('is what `npm run docs` makes of the options', () => {
+  it('is what npm run docs makes of the options', () => {
     expect(textOf('docs/configuration.md')).toBe(renderReference());
   });
 });

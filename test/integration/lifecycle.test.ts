@@ -1,0 +1,56 @@
+/** A relay inside an application: its life, without a Kafka or a Redis to be seen. */
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { freePort } from '../support/ports.ts';
+import { Scene } from '../support/scene.ts';
+
+let scene: Scene;
+let nowhere: string;
+beforeEach(async () => {
+  scene = new Scene();
+  nowhere = `127.0.0.1:${await freePort()}`;
+});
+afterEach(() => scene.close());
+
+it('a relay starts once, tells its status while it runs, and stops as often as it is told', async () => {
+  const relay = scene.relay(nowhere);
+  const heard: string[] = [];
+  relay.on('started', () => heard.push('started'));
+  relay.on('stopped', ({ clean }) => heard.push(`stopped ${clean}`));
+  expect(() => relay.status()).toThrow(expect.objectContaining({ code: 'RELAY_STATE' }));
+  await relay.start();
+  await expect(relay.start()).rejects.toMatchObject({ code: 'RELAY_STATE' });
+  scene.enqueue(3);
+  expect(relay.status()).toMatchObject({ pending: 3, delivered: 0 });
+  await Promise.all([relay.stop(), relay.stop({ deadlineMs: 1 })]);
+  expect(heard).toEqual(['started', 'stopped true']);
+  expect(() => relay.status()).toThrow(expect.objectContaining({ code: 'RELAY_STATE' }));
+});
+
+it('a relay and an outbox are given back at the end of their block', async () => {
+  const heard: boolean[] = [];
+  {
+    await using relay = scene.relay(nowhere);
+    relay.on('stopped', ({ clean }) => heard.push(clean));
+    await using outbox = scene.outbox;
+    await relay.start();
+    outbox.enqueue({ topic: scene.topic, value: 'kept' });
+  }
+  expect(heard).toEqual([true]);
+  expect(() => scene.outbox.enqueue({ topic: scene.topic, value: 'late' })).toThrow(
+    expect.objectContaining({ code: 'OUTBOX_CLOSED' }),
+  );
+});
+
+it('a relay may be stopped before it was started, and leaves the process alone', async () => {
+  const events = ['SIGTERM', 'SIGINT', 'uncaughtException', 'unhandledRejection', 'exit'];
+  const listeners = () => events.map((name) => process.listenerCount(name));
+  const before = listeners();
+  const relay = scene.relay(nowhere);
+  await relay.stop();
+  await expect(relay.start()).rejects.toMatchObject({ code: 'RELAY_STATE' });
+  const other = scene.relay(nowhere);
+  await other.start();
+  expect(listeners()).toEqual(before);
+  await other.stop();
+  expect(process.exitCode).toBeUndefined();
+});

@@ -1,0 +1,41 @@
+/** The library leaves the process to its owner; CI runs scripts of the repository and no others. */
+import { existsSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { filesOf, root, textOf } from './project.ts';
+
+/** Signal handlers, exits, exit codes, and listeners of what nobody caught. */
+const ownersBusiness =
+  /\bprocess\s*\.\s*(on|once|addListener|exit|exitCode|abort|kill|emitWarning)\b/;
+
+it('only main.ts and shell.ts of the command line handle signals and end the process', () => {
+  const meddling = filesOf('src/**/*.ts').filter((file) => ownersBusiness.test(textOf(file)));
+  expect(meddling).toEqual(['src/cli/main.ts', 'src/cli/shell.ts']);
+});
+
+interface Workflow {
+  readonly jobs: Record<
+    string,
+    {
+      readonly strategy?: { readonly matrix?: { readonly node?: readonly string[] } };
+      readonly steps: readonly { readonly run?: string; readonly uses?: string }[];
+    }
+  >;
+}
+
+it('the workflow runs scripts of the repository on Node 22, 24 and 26', () => {
+  const { jobs } = parse(textOf('.github/workflows/ci.yml')) as Workflow;
+  const { scripts } = JSON.parse(textOf('package.json')) as { scripts: Record<string, string> };
+  const isOurs = (command: string) => {
+    const [, name] = /^npm (?:run )?(\S+)$/.exec(command) ?? [];
+    return name === undefined ? existsSync(`${root}${command}`) : name in scripts;
+  };
+  const commands = Object.values(jobs).flatMap(({ steps }) =>
+    steps.flatMap(({ run }) => run ?? []),
+  );
+  expect(commands).toContain('.ci/run');
+  expect(commands.filter((command) => !isOurs(command))).toEqual([]);
+  expect(isOurs('curl example.com')).toBe(false);
+  expect(jobs['test']?.strategy?.matrix?.node).toEqual(['22', '24', '26']);
+  expect(textOf('.ci/run')).toMatch(/^exec npm test$/m);
+});

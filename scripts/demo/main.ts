@@ -100,9 +100,11 @@ function keepText(stage: Stage, folder: string): string {
     `  kcat -b ${broker} -t ${topic} -C -o beginning -e -f '%p %o %k %s\\n' | head`,
     `  docker exec ${redis} redis-cli --scan`,
     'To publish more:',
-    `  echo '{"topic":"${topic}","key":"SFO","value":"hello"}' | npm run -s cli -- publish --db ${db} -`,
+    `  echo '{"topic":"${topic}","key":"SFO","value":"hello"}' |`,
+    `    npm run -s cli -- publish --db ${db} -`,
     'To stop it all:',
-    `  kill ${relay.pid}; docker rm --force --volumes ${kafka} ${redis}; rm -r ${relative(process.cwd(), folder)}`,
+    `  kill ${relay.pid}; docker rm --force --volumes ${kafka} ${redis};`,
+    `  rm -r ${relative(process.cwd(), folder)}`,
     '',
   ].join('\n');
 }

@@ -25,9 +25,11 @@ retry:
 const rules = `
 ## Rules between options
 
-- \`leaseMs\` must exceed \`sendTimeoutMs\` by a quarter: a send must not outlive the right to make it.
+- \`leaseMs\` must exceed \`sendTimeoutMs\` by a quarter: a send must not
+  outlive the right to make it.
 - \`batchPartitionBytes\` must not exceed \`batchBytes\`.
-- \`retry.maxDelayMs\` must not be below \`retry.delayMs\` when \`retry.backoff\` is \`exponential\`.
+- \`retry.maxDelayMs\` must not be below \`retry.delayMs\` when \`retry.backoff\` is
+  \`exponential\`.
 - \`brokers\` names each broker once.
 
 ## Other variables
@@ -35,7 +37,7 @@ const rules = `
 | variable | meaning |
 | --- | --- |
 | \`OUTBOX_RELAY_CONFIG\` | the options file, as \`--config\` |
-| \`OUTBOX_RELAY_NO_INSTALL\` | \`1\`: the repository's own set-up installs nothing and says what is missing |
+| \`OUTBOX_RELAY_NO_INSTALL\` | \`1\`: the repository's set-up says what is missing instead of installing it |
 `;
 
 interface JsonSchema {

@@ -100,8 +100,8 @@ export const optionsSchema = z.strictObject({
   createTopics: topicCreation.optional().meta(
     facts({
       description:
-        'A missing topic: `broker` lets the broker create it if it is set to, `never` stops the lane, ' +
-        '`{"partitions": 6, "replicationFactor": 3}` creates it so.',
+        'A missing topic: `broker` lets the broker create it if it is set to, ' +
+        '`never` stops the lane, `{"partitions": 6, "replicationFactor": 3}` creates it so.',
       fallback: 'broker',
       flag: 'create-topics',
       value: 'HOW',

@@ -61,7 +61,7 @@ function defineError(name: string, facts: ErrorFacts): ErrorClass {
 export const FileNotFoundError = defineError('FileNotFoundError', {
   code: 'FILE_NOT_FOUND',
   retryable: false,
-  hint: 'Check the path; the first openOutbox() or `outbox-relay migrate --db FILE` creates the file.',
+  hint: 'Check the path; openOutbox() or `outbox-relay migrate --db FILE` creates the file.',
 });
 export const FileInMemoryError = defineError('FileInMemoryError', {
   code: 'FILE_IN_MEMORY',
@@ -101,7 +101,7 @@ export const WalUnavailableError = defineError('WalUnavailableError', {
 export const SynchronousNotFullError = defineError('SynchronousNotFullError', {
   code: 'SYNCHRONOUS_NOT_FULL',
   retryable: false,
-  hint: 'Set `PRAGMA synchronous=FULL` on your connection: anything less loses commits on power loss.',
+  hint: 'Set `PRAGMA synchronous=FULL` on your connection: less loses commits on power loss.',
 });
 export const SchemaMissingError = defineError('SchemaMissingError', {
   code: 'SCHEMA_MISSING',
@@ -195,7 +195,7 @@ export const RelayStateError = defineError('RelayStateError', {
 export const LeaseLostError = defineError('LeaseLostError', {
   code: 'LEASE_LOST',
   retryable: true,
-  hint: 'Another relay took the lane over, as it should when this one was stalled; no action needed.',
+  hint: 'Another relay took the lane over, as it should from one that stalled; nothing to do.',
 });
 export const DrainFailedError = defineError('DrainFailedError', {
   code: 'DRAIN_FAILED',

@@ -79,7 +79,8 @@ function buildRecord(
   try {
     headers = decodeHeaders(event.headers);
   } catch (error) {
-    const message = `the stored headers of event ${seq} cannot be read: ${(error as Error).message}`;
+    const reason = (error as Error).message;
+    const message = `the stored headers of event ${seq} cannot be read: ${reason}`;
     return { seq, topic, code: 'HEADERS_UNREADABLE', message };
   }
   if (rules.source !== null) {

@@ -104,7 +104,7 @@ export function triggerContract(via: 'job' | 'sweep', create: (parts: TriggerPar
     expect(bench.attempts(0)).toEqual([1, 1, 1]);
   });
 
-  it('tries a failed drain again at the configured delay, then says the round is used up', async () => {
+  it('tries a failed drain again at its delay, then says the round is used up', async () => {
     const bench = await started();
     const times: number[] = [];
     bench.handler = async () => {

@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => scene.close());
 
-it('a relay starts once, tells its status while it runs, and stops as often as it is told', async () => {
+it('a relay starts once, tells its status while it runs, and stops twice', async () => {
   const relay = scene.relay(nowhere);
   const heard: string[] = [];
   relay.on('started', () => heard.push('started'));

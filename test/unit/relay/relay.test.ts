@@ -166,7 +166,7 @@ describe('a lease', () => {
     expect(bench.written('orders')).toEqual([]);
   });
 
-  it('of a living owner is kept, of a dead one taken at once, of a frozen one after its time', async () => {
+  it('of a living owner is kept, a dead one’s taken at once, a frozen one’s later', async () => {
     bench = new RelayBench({ leaseMs: 30_000 });
     bench.append('orders', 'one');
     const presence = await bench.store.announceOwner('frozen');

@@ -6,6 +6,9 @@ export type { LaneStatus, OutboxStatus } from './admin/status.ts';
 // Looking
 export {
   createRelay,
+  type MigrateMode,
+  type MigrateResult,
+  migrateOutbox,
   type OpenOptions,
   type OutboxSource,
   openOutbox,

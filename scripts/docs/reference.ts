@@ -37,7 +37,7 @@ const rules = `
 | variable | meaning |
 | --- | --- |
 | \`OUTBOX_RELAY_CONFIG\` | the options file, as \`--config\` |
-| \`OUTBOX_RELAY_NO_INSTALL\` | \`1\`: the repository's set-up says what is missing instead of installing it |
+| \`OUTBOX_RELAY_NO_INSTALL\` | \`1\`: the set-up only says what is missing |
 `;
 
 interface JsonSchema {

@@ -42,7 +42,7 @@ export function addPublishCommand(
     .option('--stream', 'commit as lines come: every 100 lines or 100 ms')
     .option('--json', 'print the result, and errors, as JSON')
     .addHelpText('after', examples);
-  addOptions(command, ['db', 'recordBytesMax']).action(async (file, flags: Flags) => {
+  addOptions(command, ['db', 'recordBytesMax', 'migrate']).action(async (file, flags: Flags) => {
     end(await publish(file as string | undefined, flags, shell));
   });
 }
@@ -74,8 +74,8 @@ async function publish(file: string | undefined, flags: Flags, shell: Shell): Pr
 }
 
 function openJob(input: string, flags: Flags): PublishJob {
-  const { db, recordBytesMax } = resolveFile(readOptions(flags));
-  const outbox = openOutbox({ path: db }, { recordBytesMax });
+  const { db, recordBytesMax, migrate } = resolveFile(readOptions(flags));
+  const outbox = openOutbox({ path: db }, { recordBytesMax, migrate });
   const json = flags['json'] === true;
   return {
     outbox,

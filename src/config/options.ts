@@ -263,10 +263,21 @@ export const optionsSchema = z.strictObject({
     .optional()
     .meta(
       facts({
-        description: 'Lanes of a new file; must equal those of a file that exists.',
+        description: 'Lanes of a new file. `migrate` gives them to a drained one as well.',
         fallback: `${limits.lanesDefault}, or the file’s`,
         flag: 'lanes',
         value: 'N',
+      }),
+    ),
+  migrate: z
+    .enum(['auto', 'check'])
+    .optional()
+    .meta(
+      facts({
+        description: '`auto` makes and updates the tables, `check` refuses a file without them.',
+        fallback: 'auto',
+        flag: 'migrate',
+        value: 'HOW',
       }),
     ),
   logLevel: z

@@ -106,7 +106,7 @@ export const SynchronousNotFullError = defineError('SynchronousNotFullError', {
 export const SchemaMissingError = defineError('SchemaMissingError', {
   code: 'SCHEMA_MISSING',
   retryable: false,
-  hint: 'Run `outbox-relay migrate --db FILE`.',
+  hint: 'Run `outbox-relay migrate --db FILE`, or open it with `migrate: auto`.',
 });
 export const SchemaNewerError = defineError('SchemaNewerError', {
   code: 'SCHEMA_NEWER',
@@ -121,7 +121,12 @@ export const MigrationFailedError = defineError('MigrationFailedError', {
 export const LanesDifferError = defineError('LanesDifferError', {
   code: 'LANES_DIFFER',
   retryable: false,
-  hint: 'Leave `lanes` out, or set it to the file’s own count: it is fixed when the file is made.',
+  hint: 'Leave `lanes` out, or run `outbox-relay migrate --lanes N` on a drained outbox.',
+});
+export const LanesInUseError = defineError('LanesInUseError', {
+  code: 'LANES_IN_USE',
+  retryable: true,
+  hint: 'Let the outbox drain until `status` shows nothing pending or held, and stop its relays.',
 });
 
 // Writing events

@@ -132,10 +132,13 @@ export class RelayCore {
 
   async #drain(request: DrainRequest): Promise<{ again: boolean }> {
     const { lane, via } = request;
+    const drainer = this.#drainers[lane];
+    // A job of the time when the outbox had more lanes: it was drained before that changed.
+    if (drainer === undefined) return { again: false };
     if (via === 'sweep' && !this.#waker.mayDrainInProcess(lane)) return { again: false };
     this.#waker.drainStarted(lane, via);
     try {
-      const result = await (this.#drainers[lane] as LaneDrainer).drain(request);
+      const result = await drainer.drain(request);
       this.#waker.drainSucceeded(lane);
       return result;
     } catch (error) {

@@ -52,7 +52,7 @@ class History {
   readonly #folder = mkdtempSync(join(tmpdir(), 'outbox-pruning-'));
   readonly #opened = openSqliteOutbox(
     { path: join(this.#folder, 'outbox.db') },
-    { clock: new FakeClock(), migrate: true, lanes },
+    { clock: new FakeClock(), schema: 'auto', lanes },
   );
   readonly #store = this.#opened.openStore();
   readonly #db = new Database(this.#opened.path);

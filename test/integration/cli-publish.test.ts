@@ -198,13 +198,6 @@ describe('migrate', () => {
     const again = await cli.json('migrate', '--db', cli.db);
     expect(again).toMatchObject({ applied: [], lanes: 4 });
   });
-
-  it('refuses another number of lanes for a file that has one', async () => {
-    await cli.run(['migrate', '--db', cli.db, '--lanes', '4']);
-    const { code, err } = await cli.run(['migrate', '--db', cli.db, '--lanes', '5']);
-    expect(code).toBe(4);
-    expect(err).toMatch(/^LANES_DIFFER: /);
-  });
 });
 
 describe('status', () => {

@@ -96,6 +96,13 @@ describe('a relay', () => {
   });
 });
 
+it('a relay finishes a job of a lane that is no more: nothing waits there', async () => {
+  await bench.core.start();
+  const signal = new AbortController().signal;
+  const request = { lane: 7, attempt: 1, attempts: 61, via: 'job', signal } as const;
+  expect(await bench.handler?.(request)).toEqual({ again: false });
+});
+
 describe('a refused record', () => {
   it('is found by halving, after all before it; nothing is skipped', async () => {
     bench.driver.interceptSends(async (records) => {

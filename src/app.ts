@@ -132,7 +132,7 @@ export class Relay {
     try {
       await this.#core.start();
     } catch (error) {
-      await this.#core.stop(0).catch(() => {}); // the reason for failing to start is the news
+      await this.stop({ deadlineMs: 0 }).catch(() => {}); // why it did not start is the news
       throw error;
     }
   }

@@ -88,7 +88,9 @@ async function perform(stage: Stage, screen: Screen, options: DemoOptions): Prom
   const { ledgerFile, consumedFile } = stage;
   const { peakPending } = watch;
   const files = { ledgerFile, consumedFile };
-  return buildReport({ ...files, story, status, peakPending, outageSeconds, runSeconds });
+  const { events: issued } = options;
+  const times = { outageSeconds, runSeconds };
+  return buildReport({ ...files, issued, story, status, peakPending, ...times });
 }
 
 function keepText(stage: Stage, folder: string): string {

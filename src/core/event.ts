@@ -13,7 +13,10 @@ export interface OutboxEvent {
   readonly key?: string | Uint8Array | null;
   /** Bytes, text (UTF-8), anything JSON-able, or `null` for a tombstone. */
   readonly value: unknown;
-  /** Record headers; an array keeps order and repeated names. Default: none. */
+  /**
+   * Record headers; with an array a name may be repeated. kafkajs groups repeated names and sorts
+   * names that are whole numbers: only the order within a name is kept. Default: none.
+   */
   readonly headers?:
     | Readonly<Record<string, HeaderValue>>
     | readonly (readonly [string, HeaderValue])[];

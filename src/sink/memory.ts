@@ -61,6 +61,13 @@ export class MemoryDriver implements Driver {
     );
   }
 
+  /** Adds partitions to a topic that is there. */
+  growTopic(topic: string, partitions: number): void {
+    const logs = this.#topics.get(topic) ?? [];
+    while (logs.length < partitions) logs.push([]);
+    this.#topics.set(topic, logs);
+  }
+
   createSender(): Sender {
     return { send: (records) => this.#send(records), close: async () => {} };
   }

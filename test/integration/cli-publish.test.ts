@@ -107,6 +107,7 @@ describe('publish', () => {
       stored: 2,
       duplicates: 0,
       skipped: 1,
+      skippedLines: [{ line: 2, problem: expect.stringMatching('not JSON') }],
       firstSeq: 1,
       lastSeq: 2,
     });
@@ -169,6 +170,14 @@ describe('publish --stream', () => {
     expect(err).toMatch(/^INPUT_INVALID: 1 lines were not stored/m);
     expect(out).toMatch(/^2 events stored/);
     expect(values()).toEqual(['1', '2']);
+  });
+
+  it('tells every bad line, with --json as lines of JSON', async () => {
+    const input = 'nonsense\n'.repeat(25);
+    const { code, err } = await cli.run([...args(), '--skip-invalid', '--json'], { input });
+    expect(code).toBe(0);
+    const told = err.split('\n').map((line) => (JSON.parse(line) as { line: number }).line);
+    expect(told).toEqual(Array.from({ length: 25 }, (_, index) => index + 1));
   });
 
   it('ends with 0 after bad lines that were to be skipped', async () => {

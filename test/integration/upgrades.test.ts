@@ -35,7 +35,7 @@ function sql<T>(work: (db: Database.Database) => T): T {
 }
 
 describe('a file that a newer version has migrated', () => {
-  it('is refused with a code and an exit code of its own when this one is too old for it', async () => {
+  it('is refused with a code and an exit code of its own by code that is too old', async () => {
     migrateOutbox(cli.db);
     migrateToTheFuture(cli.db, 2);
     expect(codeOf(() => openOutbox({ path: cli.db }))).toBe('SCHEMA_NEWER');
@@ -120,25 +120,22 @@ function lanesOfRows(lanes: number): { readonly stored: number[]; readonly right
 }
 
 describe('migrate --lanes', () => {
-  it.each([3, 16])(
-    'gives a drained outbox %i lanes, and keeps its counts and numbers',
-    async (n) => {
-      const outbox = openOutbox({ path: cli.db }, { lanes: 8 });
-      outbox.enqueueMany(events(20));
-      deliverAll();
-      const { out } = await cli.run(['migrate', '--db', cli.db, '--lanes', String(n)]);
-      expect(out).toContain(`: lanes 8 to ${n} (`);
-      const status = openStatus(cli.db);
-      expect(status.read()).toMatchObject({ accepted: 20, delivered: 20, pending: 0 });
-      expect(status.read().lanes).toHaveLength(n);
-      outbox.enqueueMany(events(1));
-      expect(status.read()).toMatchObject({ accepted: 21, delivered: 20, pending: 1 });
-      status.close();
-      await outbox.close();
-    },
-  );
+  it.each([3, 16])('gives a drained outbox %i lanes, keeps counts and numbers', async (n) => {
+    const outbox = openOutbox({ path: cli.db }, { lanes: 8 });
+    outbox.enqueueMany(events(20));
+    deliverAll();
+    const { out } = await cli.run(['migrate', '--db', cli.db, '--lanes', String(n)]);
+    expect(out).toContain(`: lanes 8 to ${n} (`);
+    const status = openStatus(cli.db);
+    expect(status.read()).toMatchObject({ accepted: 20, delivered: 20, pending: 0 });
+    expect(status.read().lanes).toHaveLength(n);
+    outbox.enqueueMany(events(1));
+    expect(status.read()).toMatchObject({ accepted: 21, delivered: 20, pending: 1 });
+    status.close();
+    await outbox.close();
+  });
 
-  it.each([3, 16])('to %i is heard by writers that go on: every event has its lane', async (n) => {
+  it.each([3, 16])('to %i is heard by writers: every event has its lane', async (n) => {
     const own = new Database(cli.db);
     own.pragma('journal_mode = WAL');
     own.pragma('synchronous = FULL');
@@ -179,7 +176,7 @@ describe('migrate --lanes', () => {
     expect(codeOf(() => migrateOutbox(cli.db, 4))).toBe('done');
   });
 
-  it('is refused while a relay lives; one that was just starting is refused instead', async () => {
+  it('is refused while a relay lives; a relay just starting is refused', async () => {
     const opened = openSqliteOutbox({ path: cli.db }, { clock: systemClock, schema: 'auto' });
     const store = opened.openStore();
     const presence = await store.announceOwner('relay');

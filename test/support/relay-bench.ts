@@ -78,6 +78,11 @@ export class RelayBench {
     );
   }
 
+  appendTo(topic: string, partition: number, value: string): void {
+    const event = encodedEvent({ topic, partition, key: null, value: Buffer.from(value) });
+    this.outbox.appender.append([event]);
+  }
+
   /** What Kafka has of a topic, in the order in which it was written. */
   written(topic: string): string[] {
     return this.driver.recordsOf(topic).map(({ value }) => String(value));

@@ -208,7 +208,7 @@ export class SqliteStore implements OutboxStore {
       if (expiresAt !== null && (expiresAt as number) <= nowMs) {
         this.#pruner.forgetDedupe(nowMs, rows);
       }
-      return this.#pruner.prune(this.#lanes.readAll(), beforeMs, rows);
+      return this.#pruner.prune(this.#lanes.readAll(), { beforeMs, nowMs }, rows);
     });
     if (deleted < rows && this.#pruner.worthShrinking()) {
       await this.#writer.write('shrinking the file', () => this.#pruner.shrink());

@@ -49,6 +49,7 @@ describe('defaults', () => {
       source: null,
       lanes: undefined,
       logLevel: 'info',
+      migrate: 'auto',
     });
   });
 

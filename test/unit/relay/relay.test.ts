@@ -145,6 +145,37 @@ describe('a refused record', () => {
   });
 });
 
+describe('a defect', () => {
+  it('of one event is found by halving and told; the circuit stays closed', async () => {
+    bench = new RelayBench({ lanes: 4 });
+    const circuit = bench.listen('circuit');
+    bench.driver.interceptSends(async (records) => {
+      const bad = records.some(({ value }) => String(value) === '7');
+      return bad ? failure('bug', 'TypeError') : null;
+    });
+    bench.append('orders', ...numbers(10));
+    await bench.core.start();
+    await bench.clock.advance(60_000);
+    const failed = bench.store.summary().lanes.filter(({ failure: why }) => why !== null);
+    expect(failed.map(({ failure: why }) => why)).toMatchObject([{ kind: 'bug', seq: 7 }]);
+    expect(bench.written('orders')).not.toContain('7');
+    expect(circuit).toEqual([]);
+  });
+});
+
+describe('an event for a partition that its topic grew', () => {
+  it('is sent, while keys keep their places', async () => {
+    bench.driver.createTopic('orders', 3);
+    bench.append('orders', 'first');
+    await bench.core.start();
+    await bench.clock.advance(1_000);
+    bench.driver.growTopic('orders', 6);
+    bench.appendTo('orders', 4, 'to the new one');
+    await bench.clock.advance(60_000);
+    expect(bench.written('orders')).toEqual(['first', 'to the new one']);
+  });
+});
+
 describe('a lease', () => {
   it('that was lost while a batch was on its way moves no cursor', async () => {
     const lost = bench.listen('leaseLost');

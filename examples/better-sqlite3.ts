@@ -33,6 +33,7 @@ console.log(`order ${placeOrder.immediate(5)} is placed`);
 // Until here neither Kafka nor a relay was needed; both may come later.
 const relay = createRelay({ db: DB, brokers: BROKERS.split(',') });
 relay.on('delivered', ({ count }) => console.log(`${count} in Kafka`));
+relay.on('circuit', ({ state }) => console.log(`the circuit to Kafka is ${state}`));
 await relay.start();
 
 await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);

@@ -60,6 +60,7 @@ console.log('of the two visits, only the published one is left');
 
 const relay = createRelay({ db: DB, brokers: BROKERS.split(',') });
 relay.on('delivered', ({ count }) => console.log(`${count} in Kafka`));
+relay.on('circuit', ({ state }) => console.log(`the circuit to Kafka is ${state}`));
 await relay.start();
 
 await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);

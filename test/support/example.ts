@@ -60,7 +60,7 @@ export class Example {
   }
 
   /** What Kafka has of this file in a topic that other examples use too. */
-  async records(topic: string, count: number): Promise<{ key: string | null; value: unknown }[]> {
+  async records(topic: string, count: number): Promise<{ key: string | null; value: string }[]> {
     const { outboxId } = this.status();
     const ofThisFile = ({ headers }: Consumed) => headers['outbox-source'] === outboxId;
     const enough = (all: readonly Consumed[]) => all.filter(ofThisFile).length >= count;
@@ -68,7 +68,7 @@ export class Example {
     return records.map(({ key, value }) => ({ key, value: String(value) }));
   }
 
-  /** Every connection to the file was closed: the last one takes the log along. */
+  /** The file was closed in order: a process that is killed leaves its log behind. */
   isClosed(): boolean {
     return !existsSync(`${this.#db}-wal`);
   }

@@ -36,6 +36,7 @@ app.post<{ Body: { total: number } }>('/orders', { schema: { body } }, async (re
 
 relay.on('delivered', ({ count }) => console.log(`${count} in Kafka`));
 relay.on('circuit', ({ state }) => console.log(`the circuit to Kafka is ${state}`));
+relay.on('laneFailed', ({ failure }) => console.warn(failure.code, failure.message));
 relay.on('warning', ({ code, message }) => console.warn(code, message));
 
 app.addHook('onReady', () => relay.start()); // Kafka may be away

@@ -27,6 +27,7 @@ function makeRelay(): Relay {
   const relay = createRelay({ db: DB, brokers: BROKERS.split(',') });
   relay.on('delivered', ({ count }) => console.log(`${count} in Kafka`));
   relay.on('circuit', ({ state }) => console.log(`the circuit to Kafka is ${state}`));
+  relay.on('laneFailed', ({ failure }) => console.warn(failure.code, failure.message));
   relay.on('warning', ({ code, message }) => console.warn(code, message));
   return relay;
 }

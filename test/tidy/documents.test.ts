@@ -1,5 +1,5 @@
 /** What the documents say must be true: names, codes, options, examples, links. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { renderReference } from '../../scripts/docs/reference.ts';
@@ -7,7 +7,7 @@ import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { errorFacts } from '../../src/core/errors.ts';
 import { filesOf, root, textOf } from './project.ts';
 
-const documents = filesOf('*.md', 'docs/*.md');
+const documents = filesOf('*.md', 'docs/*.md', 'examples/**/*.md');
 
 describe('docs/errors.md', () => {
   it('has one heading per error code, and each code’s hint', () => {
@@ -45,6 +45,16 @@ describe('README.md', () => {
 
   it('has no placeholder left', () => {
     expect(textOf('README.md')).not.toMatch(/<!--/);
+  });
+});
+
+describe('examples/README.md', () => {
+  it('names every example', () => {
+    const rows = [...textOf('examples/README.md').matchAll(/^\| \[([^\]]+)\]/gm)];
+    const entries = readdirSync(`${root}examples`, { withFileTypes: true })
+      .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+      .filter((name) => /(\.ts|\/)$/.test(name));
+    expect(rows.map(([, name]) => name).toSorted()).toEqual(entries.toSorted());
   });
 });
 

@@ -5,6 +5,7 @@ import type { RelayOptions } from './config/options.ts';
 import { type RelayConfig, resolveConfig } from './config/resolve.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { ConfigInvalidError, invariant, RelayStateError } from './core/errors.ts';
+import type { AnyTopics } from './core/event.ts';
 import { limits } from './core/limits.ts';
 import { Outbox } from './enqueue/outbox.ts';
 import type { Database } from './outbox/sqlite/database.ts';
@@ -42,11 +43,16 @@ export interface OpenOptions {
 /**
  * Opens an outbox for writing, creating or migrating its tables. With `db`, the handle must be in
  * WAL with `synchronous=FULL`; nothing of it is changed.
+ * @typeParam Topics topic names and the types of their values, e.g. `{ orders: Order }`; types
+ *   only, nothing is checked when it runs. Default: any name, any value
  * @throws FILE_IN_MEMORY, FILE_ATTACHED, FILE_ON_NETWORK, FILE_UNUSABLE, SQLITE_TOO_OLD,
  *   SQLITE_SECOND_COPY, WAL_UNAVAILABLE, SYNCHRONOUS_NOT_FULL, SCHEMA_NEWER, MIGRATION_FAILED,
  *   LANES_DIFFER, CONFIG_INVALID; with `migrate: 'check'` FILE_NOT_FOUND, SCHEMA_MISSING
  */
-export function openOutbox(source: OutboxSource, options: OpenOptions = {}): Outbox {
+export function openOutbox<Topics extends object = AnyTopics>(
+  source: OutboxSource,
+  options: OpenOptions = {},
+): Outbox<Topics> {
   const { clock = systemClock, recordBytesMax = limits.recordBytesMaxDefault, lanes } = options;
   const { migrate: schema = 'auto' } = options;
   if (!Number.isInteger(recordBytesMax) || recordBytesMax < 1) {
@@ -58,7 +64,7 @@ export function openOutbox(source: OutboxSource, options: OpenOptions = {}): Out
     );
   }
   const opened = openSqliteOutbox(source, { clock, schema, lanes });
-  return new Outbox({
+  return new Outbox<Topics>({
     path: opened.path,
     appender: opened.appender,
     rules: { recordBytesMax, newId: uuidv7, now: () => clock.now() },

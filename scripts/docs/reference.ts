@@ -56,7 +56,7 @@ interface JsonSchema {
 const number = (value: number) => value.toLocaleString('en-US');
 const range = (from = 0, to = 0) => `${number(from)} to ${number(to)}`;
 
-function boundOf(entry: OptionEntry): string {
+export function boundOf(entry: OptionEntry): string {
   if (entry.path.at(-1) === 'createTopics') return '`broker`, `never` or an object';
   return bound(z.toJSONSchema(entry.schema, { io: 'input' }) as JsonSchema);
 }

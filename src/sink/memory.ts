@@ -41,6 +41,11 @@ export class MemoryDriver implements Driver {
     return (this.#topics.get(topic) ?? []).flat();
   }
 
+  /** Names of the topics there are, sorted. */
+  topics(): string[] {
+    return [...this.#topics.keys()].sort();
+  }
+
   goAway(): void {
     this.#outage = failure('outage', 'ECONNREFUSED', null);
   }

@@ -2,8 +2,11 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { renderReference } from '../../scripts/docs/reference.ts';
+import { parse } from 'yaml';
+import { generatedDocuments } from '../../scripts/docs/generated.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
+import { optionsSchema } from '../../src/config/options.ts';
+import { resolveConfig } from '../../src/config/resolve.ts';
 import { errorFacts } from '../../src/core/errors.ts';
 import { filesOf, root, textOf } from './project.ts';
 
@@ -23,9 +26,29 @@ describe('docs/errors.md', () => {
   });
 });
 
-describe('docs/configuration.md', () => {
-  it('is what npm run docs makes of the options', () => {
-    expect(textOf('docs/configuration.md')).toBe(renderReference());
+describe('what npm run docs makes of the options', () => {
+  it.each(generatedDocuments())('%s is up to date', (path, text) => {
+    expect(textOf(path)).toBe(text);
+  });
+
+  it('is an example file that is accepted, and with every # taken away too', () => {
+    const text = textOf('docs/outbox-relay.example.yml');
+    expect(resolveConfig(parse(text))).toEqual(
+      resolveConfig({ db: 'shop.db', brokers: ['127.0.0.1:9092'] }),
+    );
+    const all = text.replaceAll(/^( *)#(?=\w)/gm, '$1');
+    expect(Object.keys(parse(all)).length).toBeGreaterThan(20);
+    expect(resolveConfig(parse(all))).toMatchObject({ redis: 'redis://127.0.0.1:6379' });
+  });
+
+  it('is a schema that refuses what the code refuses', () => {
+    const schema = JSON.parse(textOf('docs/outbox-relay.schema.json')) as {
+      properties: Record<string, unknown>;
+      additionalProperties: boolean;
+    };
+    expect(schema.additionalProperties).toBe(false);
+    expect(Object.keys(schema.properties)).toEqual(Object.keys(optionsSchema.shape));
+    expect(schema.properties['batchEvents']).toMatchObject({ type: 'integer', minimum: 1 });
   });
 });
 

@@ -1,0 +1,92 @@
+/** The bare client beside us: plain kafkajs, used as its documentation shows. */
+import { type Admin, type Consumer, Kafka, logLevel, type Producer } from 'kafkajs';
+import { partitions, type RawEvent } from './events.ts';
+
+const batchEvents = 1_000;
+
+export class BareKafka {
+  readonly #client: Kafka;
+  #admin: Admin | null = null;
+  readonly #open: { disconnect(): Promise<void> }[] = [];
+
+  constructor(broker: string) {
+    this.#client = new Kafka({ brokers: [broker], clientId: 'bench', logLevel: logLevel.NOTHING });
+  }
+
+  async ready(deadlineMs: number): Promise<void> {
+    const endMs = performance.now() + deadlineMs;
+    for (;;) {
+      const admin = this.#client.admin({ retry: { retries: 0 } });
+      try {
+        await admin.connect();
+        await admin.describeCluster();
+        this.#admin = admin;
+        return;
+      } catch (error) {
+        if (performance.now() > endMs) throw error;
+        await admin.disconnect();
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    }
+  }
+
+  get admin(): Admin {
+    if (this.#admin === null) throw new Error('Kafka is not ready');
+    return this.#admin;
+  }
+
+  async createTopic(topic: string): Promise<void> {
+    const configEntries = [{ name: 'file.delete.delay.ms', value: '1000' }];
+    const replicationFactor = 1;
+    const spec = { topic, numPartitions: partitions, replicationFactor, configEntries };
+    await this.admin.createTopics({ topics: [spec], waitForLeaders: true });
+  }
+
+  deleteTopic(topic: string): Promise<void> {
+    return this.admin.deleteTopics({ topics: [topic] });
+  }
+
+  async count(topic: string): Promise<number> {
+    const offsets = await this.admin.fetchTopicOffsets(topic);
+    return offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+  }
+
+  /** With the relay's own promise: acks from all replicas, order kept, no repeat by a retry. */
+  async producer(): Promise<Producer> {
+    const producer = this.#client.producer({ idempotent: true, maxInFlightRequests: 1 });
+    await producer.connect();
+    this.#open.push(producer);
+    return producer;
+  }
+
+  async consumer(): Promise<Consumer> {
+    const groupId = `bench-${crypto.randomUUID()}`;
+    const consumer = this.#client.consumer({ groupId, maxWaitTimeInMs: 100 });
+    await consumer.connect();
+    this.#open.push(consumer);
+    return consumer;
+  }
+
+  async close(): Promise<void> {
+    for (const one of this.#open) await one.disconnect();
+    await this.#admin?.disconnect();
+  }
+}
+
+/** Sends everything in batches of 1,000, one after the other. */
+export async function sendAll(
+  producer: Producer,
+  topic: string,
+  events: Iterable<RawEvent>,
+): Promise<void> {
+  let messages: RawEvent[] = [];
+  const send = async () => {
+    await producer.sendBatch({ acks: -1, topicMessages: [{ topic, messages }] });
+    messages = [];
+  };
+  for (const event of events) {
+    messages.push(event);
+    if (messages.length === batchEvents) await send();
+  }
+  if (messages.length > 0) await send();
+}

@@ -29,6 +29,7 @@ export interface SinkQuestion {
 const connectTimeoutMs = 2_000;
 /** `ConfigResourceTypes` of kafkajs, which are Kafka's own. */
 const resourceTypes = { topic: 2, broker: 4 } as const;
+const missing = 'UNKNOWN_TOPIC_OR_PARTITION';
 const autoCreate = 'auto.create.topics.enable';
 const offsetsRetention = 'offsets.retention.minutes';
 const minInSync = 'min.insync.replicas';
@@ -92,6 +93,7 @@ class Inquiry {
     const answer = await this.#part(this.#admin.fetchTopicMetadata({ topics: [topic] }));
     if ('code' in answer) return [topic, answer];
     const partitions = answer.topics.find(({ name }) => name === topic)?.partitions ?? [];
+    if (partitions.length === 0) return [topic, { code: missing, message: 'it has no partitions' }];
     const settings = await this.#part(this.#topicSettings(topic));
     const leaderless = partitions.filter(({ leader }) => leader < 0);
     const facts = {

@@ -58,5 +58,10 @@ export interface ClusterFacts {
   readonly topics: ReadonlyMap<string, TopicFacts | SinkProblem>;
 }
 
-/** A problem when no broker answered at all. */
-export type SinkInspection = ClusterFacts | SinkProblem;
+/** No broker told what the cluster is. */
+export interface Unreachable extends SinkProblem {
+  /** Whether a configured address took the connection: then the brokers' own do not. */
+  readonly connected: boolean;
+}
+
+export type SinkInspection = ClusterFacts | Unreachable;

@@ -17,8 +17,11 @@ export function workerConnection(url: string): Redis {
   return new Redis(url, { ...common, retryStrategy, maxRetriesPerRequest: null });
 }
 
-/** Connects once, or fails. The ready check would print a warning where INFO is forbidden. */
+/**
+ * Connects once, or fails; when it is given up, its socket is gone at once. The ready check would
+ * print a warning where INFO is forbidden.
+ */
 export function singleConnection(url: string): Redis {
-  const once = { retryStrategy: () => null, enableReadyCheck: false };
+  const once = { retryStrategy: () => null, enableReadyCheck: false, disconnectTimeout: 0 };
   return new Redis(url, { ...common, ...failAtOnce, ...once });
 }

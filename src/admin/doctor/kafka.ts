@@ -1,22 +1,18 @@
 /** Findings about the cluster and its brokers. Pure. */
 import { limits } from '../../core/limits.ts';
-import type { BrokerFacts, SinkInspection, SinkProblem } from '../../sink/inspection.ts';
+import type {
+  BrokerFacts,
+  ClusterFacts,
+  SinkInspection,
+  SinkProblem,
+  Unreachable,
+} from '../../sink/inspection.ts';
 import { type Finding, fine } from './finding.ts';
 import { judgeTopics, type WantedTopics } from './topics.ts';
 
 /** @param wanted what the outbox and the options say about topics */
 export function judgeKafka(facts: SinkInspection, wanted: WantedTopics): Finding[] {
-  if (isProblem(facts)) {
-    return [
-      {
-        check: 'kafka.reachable',
-        severity: 'error',
-        found: `no answer (${facts.code}: ${facts.message})`,
-        breaks: 'Nothing is delivered; accepted events wait in the outbox, and none is lost.',
-        mend: 'Start Kafka; check brokers, listener, firewall and permissions.',
-      },
-    ];
-  }
+  if ('connected' in facts) return [judgeSilence(facts)];
   const { brokers, topics } = facts;
   const settings = brokers.map((broker) => broker.settings).filter(isKnown);
   const creates = settings.map(({ createsTopics }) => createsTopics).find((one) => one !== null);
@@ -31,7 +27,28 @@ export function judgeKafka(facts: SinkInspection, wanted: WantedTopics): Finding
   ];
 }
 
-export function isProblem(facts: object): facts is SinkProblem {
+const mendAddress =
+  'Start the broker, or let its advertised.listeners name an address that is reached from here.';
+const nothingDelivered =
+  'Nothing is delivered; accepted events wait in the outbox, and none is lost.';
+
+function judgeSilence({ connected, code, message }: Unreachable): Finding {
+  const said = `(${code}: ${message})`;
+  if (connected) {
+    const found = `connected, but no broker answers at the address that it advertises ${said}`;
+    const check = 'kafka.brokers';
+    return { check, severity: 'error', found, breaks: nothingDelivered, mend: mendAddress };
+  }
+  return {
+    check: 'kafka.reachable',
+    severity: 'error',
+    found: `no answer ${said}`,
+    breaks: nothingDelivered,
+    mend: 'Start Kafka; check brokers, listener, firewall and permissions.',
+  };
+}
+
+function isProblem(facts: object): facts is SinkProblem {
   return 'code' in facts;
 }
 
@@ -55,9 +72,9 @@ function judgeAddresses(brokers: readonly BrokerFacts[]): Finding {
     severity: none ? 'error' : 'warning',
     found: found.join('; '),
     breaks: none
-      ? 'Nothing is delivered: records go to these addresses, not to the ones configured.'
+      ? nothingDelivered
       : 'Events of the partitions that this broker leads wait until it answers.',
-    mend: 'Start the broker, or let its advertised.listeners name an address that is reached here.',
+    mend: mendAddress,
   };
 }
 
@@ -83,7 +100,7 @@ function judgeVersions(brokers: readonly BrokerFacts[]): Finding[] {
   ];
 }
 
-function judgeSettings(facts: Exclude<SinkInspection, SinkProblem>): Finding[] {
+function judgeSettings(facts: ClusterFacts): Finding[] {
   const check = 'kafka.settings';
   const asked = [...facts.brokers, ...[...facts.topics.values()].filter(isKnown)];
   const problems = asked.map(({ settings }) => settings).filter(isProblem);

@@ -70,9 +70,10 @@ class Inquiry {
 
   async run(): Promise<SinkInspection> {
     const connected = await this.#part(this.#admin.connect());
-    if (connected !== undefined) return connected;
+    if (connected !== undefined) return { ...connected, connected: false };
     const cluster = await this.#part(this.#admin.describeCluster());
-    if ('code' in cluster) return cluster;
+    // From here on the client uses the addresses that the brokers advertise.
+    if ('code' in cluster) return { ...cluster, connected: true };
     const [brokers, topics] = await Promise.all([
       Promise.all(cluster.brokers.map((broker) => this.#broker(broker))),
       Promise.all(this.#question.topics.map((topic) => this.#topic(topic))),

@@ -147,8 +147,8 @@ function contentFacts(db: Database): ContentFacts {
   };
 }
 
-/** Plan of this query: an index range per lane, as that of a batch. */
-const pendingSql = `
+/** Plan of this query is asserted in a test: an index range. */
+export const pendingSql = `
   SELECT topic FROM outbox_events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?`;
 
 /** Topics of the next events of every lane first, then those that were sent to; one too many. */

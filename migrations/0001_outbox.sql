@@ -1,3 +1,5 @@
+-- oldest code: 1
+--
 -- The outbox: a log of rows that never change, and one cursor per lane.
 -- docs/table-contract.md describes what other writers may rely on.
 

@@ -5,6 +5,7 @@ import type { RelayOptions } from './config/options.ts';
 import { type RelayConfig, resolveConfig } from './config/resolve.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { ConfigInvalidError, invariant, RelayStateError } from './core/errors.ts';
+import type { AnyTopics } from './core/event.ts';
 import { limits } from './core/limits.ts';
 import { Outbox } from './enqueue/outbox.ts';
 import type { Database } from './outbox/sqlite/database.ts';
@@ -23,11 +24,18 @@ import type { TriggerEvents } from './trigger/trigger.ts';
 /** A file of the outbox's own, or the application's handle on the file that holds its tables. */
 export type OutboxSource = { readonly path: string } | { readonly db: Database };
 
+export type MigrateMode = 'auto' | 'check';
+
 export interface OpenOptions {
   /** Lanes of a new outbox, 1 to 256; must equal the file's. Default: 8, or the file's. */
   readonly lanes?: number;
   /** Largest key, value and headers of an event, bytes. Default: 1,000,000. */
   readonly recordBytesMax?: number;
+  /**
+   * `auto` makes the tables and brings them to this version's schema; `check` refuses a file that
+   * is not there yet: for deployments that run `outbox-relay migrate` themselves. Default: `auto`.
+   */
+  readonly migrate?: MigrateMode;
   /** Source of time. Default: the system's. */
   readonly clock?: Clock;
 }
@@ -35,17 +43,28 @@ export interface OpenOptions {
 /**
  * Opens an outbox for writing, creating or migrating its tables. With `db`, the handle must be in
  * WAL with `synchronous=FULL`; nothing of it is changed.
+ * @typeParam Topics topic names and the types of their values, e.g. `{ orders: Order }`; types
+ *   only, nothing is checked when it runs. Default: any name, any value
  * @throws FILE_IN_MEMORY, FILE_ATTACHED, FILE_ON_NETWORK, FILE_UNUSABLE, SQLITE_TOO_OLD,
  *   SQLITE_SECOND_COPY, WAL_UNAVAILABLE, SYNCHRONOUS_NOT_FULL, SCHEMA_NEWER, MIGRATION_FAILED,
- *   LANES_DIFFER, CONFIG_INVALID
+ *   LANES_DIFFER, CONFIG_INVALID; with `migrate: 'check'` FILE_NOT_FOUND, SCHEMA_MISSING
  */
-export function openOutbox(source: OutboxSource, options: OpenOptions = {}): Outbox {
+export function openOutbox<Topics extends object = AnyTopics>(
+  source: OutboxSource,
+  options: OpenOptions = {},
+): Outbox<Topics> {
   const { clock = systemClock, recordBytesMax = limits.recordBytesMaxDefault, lanes } = options;
+  const { migrate: schema = 'auto' } = options;
   if (!Number.isInteger(recordBytesMax) || recordBytesMax < 1) {
     throw new ConfigInvalidError(`recordBytesMax: ${recordBytesMax} is not a whole number from 1`);
   }
-  const opened = openSqliteOutbox(source, { clock, migrate: true, lanes });
-  return new Outbox({
+  if (schema !== 'auto' && schema !== 'check') {
+    throw new ConfigInvalidError(
+      `migrate: must be "auto" or "check", not ${JSON.stringify(schema)}`,
+    );
+  }
+  const opened = openSqliteOutbox(source, { clock, schema, lanes });
+  return new Outbox<Topics>({
     path: opened.path,
     appender: opened.appender,
     rules: { recordBytesMax, newId: uuidv7, now: () => clock.now() },
@@ -106,8 +125,8 @@ export class Relay {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new RelayStateError(`the relay is ${this.#state}`);
     this.#state = 'started';
-    const { db: path, lanes } = this.#config;
-    const opened = openSqliteOutbox({ path }, { clock: this.#clock, migrate: true, lanes });
+    const { db: path, lanes, migrate: schema } = this.#config;
+    const opened = openSqliteOutbox({ path }, { clock: this.#clock, schema, lanes });
     this.#store = opened.openStore();
     opened.close();
     this.#core = createCore({
@@ -119,7 +138,7 @@ export class Relay {
     try {
       await this.#core.start();
     } catch (error) {
-      await this.#core.stop(0).catch(() => {}); // the reason for failing to start is the news
+      await this.stop({ deadlineMs: 0 }).catch(() => {}); // why it did not start is the news
       throw error;
     }
   }
@@ -210,18 +229,26 @@ function createCore({ config, hooks, store, emitter }: CoreParts): RelayCore {
 export interface MigrateResult extends OutboxIdentity {
   /** Names of the migrations that this call applied. */
   readonly applied: readonly string[];
+  /** The number of lanes that this call changed, or `null`. */
+  readonly lanesBefore: number | null;
 }
 
-/** Makes an outbox at `path`, or brings it to this version's schema. Throws as `openOutbox`. */
+/**
+ * Makes an outbox at `path`, or brings it to this version's schema.
+ * @param lanes 1 to 256, for a new outbox or a drained one. Default: 8, or the file's
+ * @throws as `openOutbox`; LANES_IN_USE
+ */
 export function migrateOutbox(path: string, lanes?: number): MigrateResult {
-  const opened = openSqliteOutbox({ path }, { clock: systemClock, migrate: true, lanes });
+  const how = { clock: systemClock, schema: 'auto', lanes, changeLanes: true } as const;
+  const opened = openSqliteOutbox({ path }, how);
   opened.close();
-  return { ...opened.identity, applied: opened.migrated };
+  const { identity, migrated, lanesBefore } = opened;
+  return { ...identity, applied: migrated, lanesBefore };
 }
 
 /** The status of an outbox file, with or without a relay. Writes and migrates nothing. */
 export function openStatus(path: string): { read(): OutboxStatus; close(): void } {
-  const opened = openSqliteOutbox({ path, create: false }, { clock: systemClock, migrate: false });
+  const opened = openSqliteOutbox({ path, create: false }, { clock: systemClock, schema: 'look' });
   const store = opened.openStore();
   opened.close();
   return { read: () => readStatus(store, systemClock), close: () => store.close() };

@@ -41,6 +41,7 @@ export async function diagnose(
     inspectKafka: (topics) =>
       inspectKafka({ brokers, clientId, topics, deadlineMs: limits.doctorKafkaMs, clock, signal }),
     timing: { leaseMs: config.leaseMs, sendTimeoutMs: config.sendTimeoutMs },
+    migrate: config.migrate,
     createTopics,
   });
 }

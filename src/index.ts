@@ -8,6 +8,9 @@ export type { LaneStatus, OutboxStatus } from './admin/status.ts';
 // Looking
 export {
   createRelay,
+  type MigrateMode,
+  type MigrateResult,
+  migrateOutbox,
   type OpenOptions,
   type OutboxSource,
   openOutbox,
@@ -20,7 +23,7 @@ export type { RelayOptions } from './config/options.ts';
 export type { Clock } from './core/clock.ts';
 // Errors: one class, told apart by `code` (docs/errors.md)
 export { type ErrorFacts, errorFacts, OutboxRelayError } from './core/errors.ts';
-export type { AppendResult, HeaderValue, OutboxEvent } from './core/event.ts';
+export type { AnyTopics, AppendResult, EventOf, HeaderValue, OutboxEvent } from './core/event.ts';
 export type { RetryPolicy } from './core/retry.ts';
 export { type DiagnoseHooks, diagnose } from './diagnose.ts';
 export type { Outbox } from './enqueue/outbox.ts';

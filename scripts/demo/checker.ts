@@ -2,8 +2,9 @@
  * The checker: pure functions over what was accepted and what was consumed.
  *
  * It trusts neither the outbox nor the relay: an event is compared by its id, key and value hash;
- * order within a key is the order of acceptance (seq) against the order of offsets. Repeats are
- * duplicates and never count as disorder. Its own tests show that it sees each kind of damage.
+ * order within a key is the publisher's own order of calls (number) against the order of offsets.
+ * Repeats are duplicates and never count as disorder. Its own tests show that it sees each kind of
+ * damage.
  */
 import type { ConsumedRecord } from './consumed.ts';
 import type { AcceptedEvent, Ledger } from './ledger.ts';
@@ -49,7 +50,7 @@ export function check(ledger: Ledger, consumed: readonly ConsumedRecord[]): Find
       note(`unissued: ${placeOf(record)}, id ${record.id}`);
     } else if (event.hash !== record.hash || event.key !== record.key) {
       counts.mismatched += 1;
-      note(`mismatched: seq ${event.seq}, ${placeOf(record)}`);
+      note(`mismatched: number ${event.number}, ${placeOf(record)}`);
     } else if (first.has(event)) {
       counts.duplicated += 1;
     } else {
@@ -57,7 +58,7 @@ export function check(ledger: Ledger, consumed: readonly ConsumedRecord[]): Find
     }
   }
   for (const event of ledger.accepted) {
-    if (!first.has(event)) note(`lost: seq ${event.seq}, key ${event.key}, id ${event.id}`);
+    if (!first.has(event)) note(`lost: number ${event.number}, key ${event.key}, id ${event.id}`);
   }
   const reordered = countReordered(first, note);
   const accepted = ledger.accepted.length;
@@ -74,17 +75,18 @@ function countReordered(
   first: ReadonlyMap<AcceptedEvent, ConsumedRecord>,
   note: (text: string) => void,
 ): number {
-  const heads = new Map<string, { partition: number; seq: number }>();
+  const heads = new Map<string, { partition: number; number: number }>();
   let reordered = 0;
   for (const [event, record] of first) {
     const head = heads.get(event.key);
     if (head === undefined) {
-      heads.set(event.key, { partition: record.partition, seq: event.seq });
-    } else if (head.partition === record.partition && head.seq < event.seq) {
-      head.seq = event.seq;
+      heads.set(event.key, { partition: record.partition, number: event.number });
+    } else if (head.partition === record.partition && head.number < event.number) {
+      head.number = event.number;
     } else {
       reordered += 1;
-      note(`reordered: key ${event.key}, seq ${event.seq} after ${head.seq}, ${placeOf(record)}`);
+      const order = `number ${event.number} after ${head.number}`;
+      note(`reordered: key ${event.key}, ${order}, ${placeOf(record)}`);
     }
   }
   return reordered;

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Node's own remarks about running TypeScript, and about kafkajs's timers (tulios/kafkajs#1751). */
+/** Node's own remarks about TypeScript, and about kafkajs's timers (tulios/kafkajs#1751). */
 const quiet = ['--disable-warning=ExperimentalWarning', '--disable-warning=TimeoutNegativeWarning'];
 
 /** A witness or the publisher: a file of this folder with a task, that sends messages. */

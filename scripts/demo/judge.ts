@@ -5,6 +5,8 @@ import type { Findings, Recovery } from './checker.ts';
 
 /** What a demo run reports, under the names of `--report FILE`. */
 export interface DemoReport extends Omit<Findings, 'examples'>, Recovery {
+  /** Events that the publisher set out to publish (`--events`). */
+  readonly issued: number;
   /** Rounds of retries that were used up without success. */
   readonly roundsUsedUp: number | null;
   /** Events sent by a BullMQ job's processor. */
@@ -51,6 +53,14 @@ export function judgeFindings(findings: Omit<Findings, 'examples'>, duplicateBou
 /** As {@link judgeFindings}, and that the run was a test at all: the outage was felt. */
 export function judgeRun(report: Omit<DemoReport, 'faults'>): string[] {
   const faults = judgeFindings(report, report.duplicateBound);
+  const { issued, accepted, unknown } = report;
+  if (accepted + unknown !== issued) {
+    faults.push(`accepted ${accepted} and unknown ${unknown} are not all of ${issued} issued`);
+  }
+  if (unknown > 0)
+    faults.push(`the outcome of ${unknown} publishes is unknown: nothing broke the file`);
+  if (report.deliveredByJob === 0) faults.push('nothing was sent by a job');
+  if (report.pendingAtFlush === 0) faults.push('nothing was waiting when Redis was flushed');
   if (report.acceptedDuringOutage === 0) faults.push('nothing was accepted during the outage');
   if (report.roundsUsedUp === null) faults.push('status did not tell the rounds used up');
   else if (report.roundsUsedUp < 1) faults.push('no round of retries was used up');

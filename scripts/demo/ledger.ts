@@ -1,7 +1,7 @@
 /**
  * The publisher's own ledger: what was accepted, written and synced before it is counted.
  *
- * One JSON array a line: `["accepted", seq, id, key, sha256 of the value, ms]`, or
+ * One JSON array a line: `["accepted", number, id, key, sha256 of the value, ms]`, or
  * `["unknown", key, sha256, ms]` for a publish that ended in OUTCOME_UNKNOWN, which counts as
  * neither accepted nor invented. A kill between two syncs loses lines that nobody counted yet. The
  * outbox file is never read for it: the ledger is the witness against the outbox.
@@ -11,8 +11,8 @@ import { readFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 
 export interface AcceptedEvent {
-  /** Place in the outbox as `publish` returned it: the order of acceptance within a key. */
-  readonly seq: number;
+  /** Place in the publisher's own order, which is the order of calls within a key. */
+  readonly number: number;
   readonly id: string;
   readonly key: string;
   /** SHA-256 of the value, hex. */
@@ -39,7 +39,7 @@ export function hashOf(value: string | Uint8Array | null): string {
 }
 
 export function acceptedLine(event: AcceptedEvent): string {
-  return JSON.stringify(['accepted', event.seq, event.id, event.key, event.hash, event.atMs]);
+  return JSON.stringify(['accepted', event.number, event.id, event.key, event.hash, event.atMs]);
 }
 
 export function unknownLine(event: UnknownEvent): string {
@@ -77,8 +77,8 @@ export function readLedger(path: string): Ledger {
   readLines(path, (fields) => {
     const [kind, ...rest] = fields;
     if (kind === 'accepted' && hasTypes(rest, ['number', 'string', 'string', 'string', 'number'])) {
-      const [seq, id, key, hash, atMs] = rest as [number, string, string, string, number];
-      accepted.push({ seq, id, key, hash, atMs });
+      const [number, id, key, hash, atMs] = rest as [number, string, string, string, number];
+      accepted.push({ number, id, key, hash, atMs });
     } else if (kind === 'unknown' && hasTypes(rest, ['string', 'string', 'number'])) {
       const [key, hash, atMs] = rest as [string, string, number];
       unknown.push({ key, hash, atMs });

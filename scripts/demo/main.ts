@@ -88,7 +88,9 @@ async function perform(stage: Stage, screen: Screen, options: DemoOptions): Prom
   const { ledgerFile, consumedFile } = stage;
   const { peakPending } = watch;
   const files = { ledgerFile, consumedFile };
-  return buildReport({ ...files, story, status, peakPending, outageSeconds, runSeconds });
+  const { events: issued } = options;
+  const times = { outageSeconds, runSeconds };
+  return buildReport({ ...files, issued, story, status, peakPending, ...times });
 }
 
 function keepText(stage: Stage, folder: string): string {
@@ -100,9 +102,11 @@ function keepText(stage: Stage, folder: string): string {
     `  kcat -b ${broker} -t ${topic} -C -o beginning -e -f '%p %o %k %s\\n' | head`,
     `  docker exec ${redis} redis-cli --scan`,
     'To publish more:',
-    `  echo '{"topic":"${topic}","key":"SFO","value":"hello"}' | npm run -s cli -- publish --db ${db} -`,
+    `  echo '{"topic":"${topic}","key":"SFO","value":"hello"}' |`,
+    `    npm run -s cli -- publish --db ${db} -`,
     'To stop it all:',
-    `  kill ${relay.pid}; docker rm --force --volumes ${kafka} ${redis}; rm -r ${relative(process.cwd(), folder)}`,
+    `  kill ${relay.pid}; docker rm --force --volumes ${kafka} ${redis};`,
+    `  rm -r ${relative(process.cwd(), folder)}`,
     '',
   ].join('\n');
 }

@@ -37,7 +37,8 @@ flow: kills the broker, flushes Redis, kills the relay. At the end an independen
 the topic and every event is accounted for.
 
 Options:
-  --events N        events to publish, ${eventsBounds.min} to ${eventsBounds.max} (default ${eventsDefault})
+  --events N        events to publish, ${eventsBounds.min} to ${eventsBounds.max}
+                    (default ${eventsDefault})
   --outage SECONDS  how long the broker stays dead, ${outageBounds.min} to ${outageBounds.max}
                     (default ${outageDefault})
   --report FILE     write the report as JSON to FILE

@@ -28,18 +28,18 @@ interface Outcome {
   readonly kind: 'accepted' | 'unknown' | 'rejected';
 }
 
-type Publish = (event: {
-  topic: string;
-  key: string;
-  value: string;
-}) => Promise<{ seq: number; id: string }>;
+type Publish = (event: { topic: string; key: string; value: string }) => Promise<{ id: string }>;
 
-async function publishOne(publish: Publish, topic: string, event: FlightEvent): Promise<Outcome> {
-  const { key, value } = event;
+async function publishOne(
+  publish: Publish,
+  topic: string,
+  event: FlightEvent & { readonly number: number },
+): Promise<Outcome> {
+  const { number, key, value } = event;
   const hash = hashOf(value);
   try {
-    const { seq, id } = await publish({ topic, key, value });
-    return { kind: 'accepted', line: acceptedLine({ seq, id, key, hash, atMs: Date.now() }) };
+    const { id } = await publish({ topic, key, value });
+    return { kind: 'accepted', line: acceptedLine({ number, id, key, hash, atMs: Date.now() }) };
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code === 'OUTCOME_UNKNOWN') {
@@ -63,9 +63,10 @@ async function run(task: PublisherTask): Promise<void> {
     const due = Math.floor(((nowMs - startedMs) / 1_000) * task.eventsPerSecond);
     const end = Math.min(due, issued + groupMax, task.events);
     if (end > issued) {
-      const group = Array.from({ length: end - issued }, (_, at) =>
-        flightEvent(flights, issued + at + 1),
-      );
+      const group = Array.from({ length: end - issued }, (_, at) => {
+        const number = issued + at + 1;
+        return { number, ...flightEvent(flights, number) };
+      });
       issued = end;
       const publish: Publish = (event) => outbox.publish(event);
       const outcomes = await Promise.all(group.map((one) => publishOne(publish, task.topic, one)));

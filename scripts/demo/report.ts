@@ -20,6 +20,7 @@ export interface RunFacts {
   readonly story: Story;
   readonly status: OutboxStatus;
   readonly peakPending: number | null;
+  readonly issued: number;
   readonly outageSeconds: number;
   readonly runSeconds: number;
 }
@@ -37,12 +38,12 @@ export function buildReport(facts: RunFacts): RunResult {
   const { examples, ...findings } = check(ledger, consumed);
   const { kills, times, pendingAtFlush, pendingAtRelayKill } = facts.story;
   const { lanes, roundsUsedUp, deliveredByJob } = facts.status;
-  const { peakPending, outageSeconds, runSeconds } = facts;
+  const { issued, peakPending, outageSeconds, runSeconds } = facts;
   const duplicateBound = duplicateBoundOf({ kills, lanes, batchEvents });
   const recovery = measureRecovery(ledger, consumed, times);
   const relayed = { roundsUsedUp, deliveredByJob, peakPending, duplicateBound };
   const moments = { outageSeconds, pendingAtFlush, pendingAtRelayKill, runSeconds };
-  const unjudged = { ...findings, ...recovery, ...relayed, ...moments };
+  const unjudged = { issued, ...findings, ...recovery, ...relayed, ...moments };
   return { report: { ...unjudged, faults: judgeRun(unjudged) }, examples };
 }
 

@@ -1,7 +1,8 @@
-/** `npm run docs`: writes docs/configuration.md. */
+/** `npm run docs`: writes what is made from the option schema. */
 import { writeFileSync } from 'node:fs';
-import { renderReference } from './reference.ts';
+import { generatedDocuments } from './generated.ts';
 
-const file = new URL('../../docs/configuration.md', import.meta.url);
-writeFileSync(file, renderReference());
-process.stdout.write('docs/configuration.md\n');
+for (const [path, text] of generatedDocuments()) {
+  writeFileSync(new URL(`../../${path}`, import.meta.url), text);
+  process.stdout.write(`${path}\n`);
+}

@@ -25,9 +25,11 @@ retry:
 const rules = `
 ## Rules between options
 
-- \`leaseMs\` must exceed \`sendTimeoutMs\` by a quarter: a send must not outlive the right to make it.
+- \`leaseMs\` must exceed \`sendTimeoutMs\` by a quarter: a send must not
+  outlive the right to make it.
 - \`batchPartitionBytes\` must not exceed \`batchBytes\`.
-- \`retry.maxDelayMs\` must not be below \`retry.delayMs\` when \`retry.backoff\` is \`exponential\`.
+- \`retry.maxDelayMs\` must not be below \`retry.delayMs\` when \`retry.backoff\` is
+  \`exponential\`.
 - \`brokers\` names each broker once.
 
 ## Other variables
@@ -35,7 +37,7 @@ const rules = `
 | variable | meaning |
 | --- | --- |
 | \`OUTBOX_RELAY_CONFIG\` | the options file, as \`--config\` |
-| \`OUTBOX_RELAY_NO_INSTALL\` | \`1\`: the repository's own set-up installs nothing and says what is missing |
+| \`OUTBOX_RELAY_NO_INSTALL\` | \`1\`: the set-up only says what is missing |
 `;
 
 interface JsonSchema {
@@ -54,7 +56,7 @@ interface JsonSchema {
 const number = (value: number) => value.toLocaleString('en-US');
 const range = (from = 0, to = 0) => `${number(from)} to ${number(to)}`;
 
-function boundOf(entry: OptionEntry): string {
+export function boundOf(entry: OptionEntry): string {
   if (entry.path.at(-1) === 'createTopics') return '`broker`, `never` or an object';
   return bound(z.toJSONSchema(entry.schema, { io: 'input' }) as JsonSchema);
 }

@@ -4,7 +4,7 @@ import type { OutboxEvent } from '../core/event.ts';
 import { type LineRules, parseEventLine } from './event-line.ts';
 import type { Line } from './lines.ts';
 
-const toldMax = 20;
+const toldMaxDefault = 20;
 
 export interface BadLine {
   readonly line: number;
@@ -13,9 +13,11 @@ export interface BadLine {
 
 export interface BadLinesParts {
   /** Where the lines are told, e.g. stderr. */
-  readonly say: (text: string) => void;
+  readonly say: (bad: BadLine | 'more') => void;
   /** Throws when the outbox would not take the event. */
   readonly validate: (event: OutboxEvent) => void;
+  /** How many are told; the others are only counted. Default: 20. */
+  readonly toldMax?: number;
 }
 
 export class BadLines {
@@ -61,11 +63,10 @@ export class BadLines {
 
   #tell(line: number, problem: string): null {
     this.#count += 1;
-    if (this.#count <= toldMax) {
-      this.#told.push({ line, problem });
-      this.#parts.say(`line ${line}: ${problem}\n`);
-    }
-    if (this.#count === toldMax + 1) this.#parts.say('further bad lines are only counted\n');
+    const { say, toldMax = toldMaxDefault } = this.#parts;
+    if (this.#count <= toldMax) say({ line, problem });
+    if (this.#count <= toldMaxDefault) this.#told.push({ line, problem });
+    if (this.#count === toldMax + 1) say('more');
     return null;
   }
 }

@@ -12,12 +12,13 @@ import { printJson } from './report.ts';
 const examples = `
 Examples:
   outbox-relay doctor --db shop.db --brokers 127.0.0.1:9092
-  outbox-relay doctor --config outbox-relay.yml --json | jq '.findings[] | select(.severity != "ok")'
+  outbox-relay doctor --config outbox-relay.yml --json | jq '.findings[] | select(.mend)'
 
 Takes the options of run. Looks at the file, Redis and Kafka and changes nothing; done within some
 10 s when all of them are away. docs/doctor.md lists the checks. Ends with 0 when nothing is worse
 than a note, with 6 when something is a warning, with 7 when something is an error.
-JSON names: ok, worst (ok, note, warning, error), findings[] with check, severity, found, breaks, mend.`;
+JSON names: ok, worst (ok, note, warning, error), findings[] with check, severity, found, breaks,
+mend.`;
 
 export function addDoctorCommand(program: Command, end: (code: number) => void): void {
   const command = program

@@ -26,6 +26,9 @@ function migrate(flags: Flags): void {
     printJson(result);
     return;
   }
-  const applied = result.applied.length === 0 ? 'nothing to do' : result.applied.join(', ');
-  process.stdout.write(`${db}: ${applied} (outbox ${result.outboxId}, ${result.lanes} lanes)\n`);
+  const { applied, lanesBefore, outboxId } = result;
+  const done =
+    lanesBefore === null ? [...applied] : [...applied, `lanes ${lanesBefore} to ${result.lanes}`];
+  const what = done.length === 0 ? 'nothing to do' : done.join(', ');
+  process.stdout.write(`${db}: ${what} (outbox ${outboxId}, ${result.lanes} lanes)\n`);
 }

@@ -1,6 +1,6 @@
 /** What the two ways of publishing share. */
 import type { Outbox } from '../index.ts';
-import type { BadLines } from './bad-lines.ts';
+import type { BadLine, BadLines } from './bad-lines.ts';
 import type { LineRules } from './event-line.ts';
 
 /** The JSON of `outbox-relay publish --json`. */
@@ -10,10 +10,17 @@ export interface PublishResult {
   duplicates: number;
   /** Lines that are no event. */
   skipped: number;
+  /** The first 20 of them. */
+  skippedLines: readonly BadLine[];
   /** Of the stored events; `null` when there are none. */
   firstSeq: number | null;
   lastSeq: number | null;
 }
+
+export const emptyResult = (): PublishResult => {
+  const seqs = { firstSeq: null, lastSeq: null };
+  return { stored: 0, duplicates: 0, skipped: 0, skippedLines: [], ...seqs };
+};
 
 export interface PublishJob {
   readonly outbox: Outbox;

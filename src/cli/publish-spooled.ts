@@ -26,6 +26,7 @@ export async function publishSpooled(job: PublishJob): Promise<void> {
   try {
     const good = check(job, file);
     job.result.skipped = job.bad.count;
+    job.result.skippedLines = job.bad.told;
     if (job.bad.count > 0 && !job.skipInvalid) {
       const lines = job.bad.told;
       const message = `${job.bad.count} of the lines are not events; nothing was stored`;

@@ -31,6 +31,7 @@ export async function publishStream(job: PublishJob, interrupted: AbortSignal): 
     interrupted.removeEventListener('abort', endInput);
     await batch.commit();
     job.result.skipped = job.bad.count;
+    job.result.skippedLines = job.bad.told;
   }
 }
 

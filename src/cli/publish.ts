@@ -3,11 +3,11 @@ import type { Command } from 'commander';
 import { openOutbox } from '../app.ts';
 import { resolveFile } from '../config/resolve.ts';
 import { InputInvalidError, UsageError } from '../core/errors.ts';
-import { BadLines } from './bad-lines.ts';
+import { type BadLine, BadLines } from './bad-lines.ts';
 import { exitCodes } from './exit-codes.ts';
 import { chooseInput } from './input.ts';
 import { addOptions, type Flags, readOptions } from './options.ts';
-import type { PublishJob } from './publish-job.ts';
+import { emptyResult, type PublishJob } from './publish-job.ts';
 import { publishSpooled } from './publish-spooled.ts';
 import { publishStream } from './publish-stream.ts';
 import { printJson } from './report.ts';
@@ -42,7 +42,7 @@ export function addPublishCommand(
     .option('--stream', 'commit as lines come: every 100 lines or 100 ms')
     .option('--json', 'print the result, and errors, as JSON')
     .addHelpText('after', examples);
-  addOptions(command, ['db', 'recordBytesMax']).action(async (file, flags: Flags) => {
+  addOptions(command, ['db', 'recordBytesMax', 'migrate']).action(async (file, flags: Flags) => {
     end(await publish(file as string | undefined, flags, shell));
   });
 }
@@ -74,9 +74,10 @@ async function publish(file: string | undefined, flags: Flags, shell: Shell): Pr
 }
 
 function openJob(input: string, flags: Flags): PublishJob {
-  const { db, recordBytesMax } = resolveFile(readOptions(flags));
-  const outbox = openOutbox({ path: db }, { recordBytesMax });
+  const { db, recordBytesMax, migrate } = resolveFile(readOptions(flags));
+  const outbox = openOutbox({ path: db }, { recordBytesMax, migrate });
   const json = flags['json'] === true;
+  const stream = flags['stream'] === true;
   return {
     outbox,
     input,
@@ -85,15 +86,32 @@ function openJob(input: string, flags: Flags): PublishJob {
     // JSON may write a byte of a value in six.
     lineBytesMax: recordBytesMax * 6 + 65_536,
     bad: new BadLines({
-      // With --json they are part of the error, which is JSON too.
-      say: (line) => {
-        if (!json) process.stderr.write(line);
-      },
+      say: stream ? sayAtOnce(json) : sayInText(json),
       validate: (event) => outbox.validate(event),
+      // What comes without an end is told without an end.
+      ...(stream ? { toldMax: Number.POSITIVE_INFINITY } : {}),
     }),
-    result: { stored: 0, duplicates: 0, skipped: 0, firstSeq: null, lastSeq: null },
+    result: emptyResult(),
     progress: process.stderr.isTTY === true && !json,
   };
+}
+
+/** With --json each is a line of JSON on stderr. */
+function sayAtOnce(json: boolean) {
+  return (bad: BadLine | 'more') =>
+    process.stderr.write(`${json ? JSON.stringify(bad) : inText(bad)}\n`);
+}
+
+/** With --json they are part of the result, or of the error, which is one line of JSON. */
+function sayInText(json: boolean) {
+  return (bad: BadLine | 'more') => {
+    if (!json) process.stderr.write(`${inText(bad)}\n`);
+  };
+}
+
+function inText(bad: BadLine | 'more'): string {
+  if (bad === 'more') return 'further bad lines are only counted';
+  return `line ${bad.line}: ${bad.problem}`;
 }
 
 function report({ result }: PublishJob, json: boolean): void {

@@ -52,7 +52,7 @@ async function run(flags: Flags, shell: Shell): Promise<void> {
   await examined;
 }
 
-/** What the doctor finds, beside the relay's work: it neither delays the start nor fails the run. */
+/** What the doctor finds, beside the relay's work; neither delays the start nor fails the run. */
 async function logFindings(options: RelayOptions, logger: Logger, signal: AbortSignal) {
   try {
     const { findings } = await diagnose(options, { signal });

@@ -100,8 +100,8 @@ export const optionsSchema = z.strictObject({
   createTopics: topicCreation.optional().meta(
     facts({
       description:
-        'A missing topic: `broker` lets the broker create it if it is set to, `never` stops the lane, ' +
-        '`{"partitions": 6, "replicationFactor": 3}` creates it so.',
+        'A missing topic: `broker` lets the broker create it if it is set to, ' +
+        '`never` stops the lane, `{"partitions": 6, "replicationFactor": 3}` creates it so.',
       fallback: 'broker',
       flag: 'create-topics',
       value: 'HOW',
@@ -263,10 +263,21 @@ export const optionsSchema = z.strictObject({
     .optional()
     .meta(
       facts({
-        description: 'Lanes of a new file; must equal those of a file that exists.',
+        description: 'Lanes of a new file. `migrate` gives them to a drained one as well.',
         fallback: `${limits.lanesDefault}, or the file’s`,
         flag: 'lanes',
         value: 'N',
+      }),
+    ),
+  migrate: z
+    .enum(['auto', 'check'])
+    .optional()
+    .meta(
+      facts({
+        description: '`auto` makes and updates the tables, `check` refuses a file without them.',
+        fallback: 'auto',
+        flag: 'migrate',
+        value: 'HOW',
       }),
     ),
   logLevel: z

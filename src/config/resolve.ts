@@ -31,6 +31,7 @@ export interface RelayConfig {
   readonly headers: boolean;
   readonly source: string | null;
   readonly lanes: number | undefined;
+  readonly migrate: 'auto' | 'check';
   readonly logLevel: NonNullable<RelayOptions['logLevel']>;
 }
 
@@ -38,6 +39,7 @@ export interface RelayConfig {
 export interface FileConfig {
   readonly db: string;
   readonly lanes: number | undefined;
+  readonly migrate: 'auto' | 'check';
   readonly recordBytesMax: number;
 }
 
@@ -60,9 +62,9 @@ export function resolveLoaded(loaded: Loaded): RelayConfig {
  * @throws CONFIG_INVALID with every fault in `details.faults`
  */
 export function resolveFile(loaded: Loaded): FileConfig {
-  const { db, lanes, recordBytesMax } = check(loaded, ['db']);
+  const { db, lanes, migrate = 'auto', recordBytesMax } = check(loaded, ['db']);
   invariant(db !== undefined, 'a checked option is there');
-  return { db, lanes, recordBytesMax: recordBytesMax ?? limits.recordBytesMaxDefault };
+  return { db, lanes, migrate, recordBytesMax: recordBytesMax ?? limits.recordBytesMaxDefault };
 }
 
 type Loaded = Omit<LoadedOptions, 'options'> & { readonly options: unknown };
@@ -164,6 +166,7 @@ function withDefaults(given: Given): RelayConfig {
     headers: given.headers ?? true,
     source: given.source ?? null,
     lanes: given.lanes,
+    migrate: given.migrate ?? 'auto',
     logLevel: given.logLevel ?? 'info',
   });
 }

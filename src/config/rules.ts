@@ -25,7 +25,8 @@ export function crossFaults(given: Options, wrong: ReadonlySet<string>): Omit<Fa
   const leaseMs = number('leaseMs', limits.leaseMsDefault);
   const sendMs = number('sendTimeoutMs', limits.sendTimeoutMsDefault);
   if (leaseMs !== null && sendMs !== null && leaseMs < leaseMinMs(sendMs)) {
-    const problem = `must be ${leaseMinMs(sendMs)} or more: sendTimeoutMs (${sendMs}) and a quarter`;
+    const leastMs = leaseMinMs(sendMs);
+    const problem = `must be ${leastMs} or more: sendTimeoutMs (${sendMs}) and a quarter`;
     blame('leaseMs', problem, leaseMs);
   }
 

@@ -34,3 +34,21 @@ export function pause(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     signal?.addEventListener('abort', done, { once: true });
   });
 }
+
+/** Result of `work`, or `null` when it took longer; a late rejection is nobody's. */
+export async function within<T>(
+  clock: Clock,
+  ms: number,
+  work: Promise<T>,
+): Promise<{ value: T } | null> {
+  let cancel = () => {};
+  const late = new Promise<null>((resolve) => {
+    cancel = clock.after(ms, () => resolve(null));
+  });
+  work.catch(() => {}); // after the deadline nobody listens; before it the race rejects
+  try {
+    return await Promise.race([work.then((value) => ({ value })), late]);
+  } finally {
+    cancel();
+  }
+}

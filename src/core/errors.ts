@@ -61,7 +61,7 @@ function defineError(name: string, facts: ErrorFacts): ErrorClass {
 export const FileNotFoundError = defineError('FileNotFoundError', {
   code: 'FILE_NOT_FOUND',
   retryable: false,
-  hint: 'Check the path; the first openOutbox() or `outbox-relay migrate --db FILE` creates the file.',
+  hint: 'Check the path; openOutbox() or `outbox-relay migrate --db FILE` creates the file.',
 });
 export const FileInMemoryError = defineError('FileInMemoryError', {
   code: 'FILE_IN_MEMORY',
@@ -101,12 +101,12 @@ export const WalUnavailableError = defineError('WalUnavailableError', {
 export const SynchronousNotFullError = defineError('SynchronousNotFullError', {
   code: 'SYNCHRONOUS_NOT_FULL',
   retryable: false,
-  hint: 'Set `PRAGMA synchronous=FULL` on your connection: anything less loses commits on power loss.',
+  hint: 'Set `PRAGMA synchronous=FULL` on your connection: less loses commits on power loss.',
 });
 export const SchemaMissingError = defineError('SchemaMissingError', {
   code: 'SCHEMA_MISSING',
   retryable: false,
-  hint: 'Run `outbox-relay migrate --db FILE`.',
+  hint: 'Run `outbox-relay migrate --db FILE`, or open it with `migrate: auto`.',
 });
 export const SchemaNewerError = defineError('SchemaNewerError', {
   code: 'SCHEMA_NEWER',
@@ -121,7 +121,12 @@ export const MigrationFailedError = defineError('MigrationFailedError', {
 export const LanesDifferError = defineError('LanesDifferError', {
   code: 'LANES_DIFFER',
   retryable: false,
-  hint: 'Leave `lanes` out, or set it to the file’s own count: it is fixed when the file is made.',
+  hint: 'Leave `lanes` out, or run `outbox-relay migrate --lanes N` on a drained outbox.',
+});
+export const LanesInUseError = defineError('LanesInUseError', {
+  code: 'LANES_IN_USE',
+  retryable: true,
+  hint: 'Let the outbox drain until `status` shows nothing pending or held, and stop its relays.',
 });
 
 // Writing events
@@ -195,7 +200,7 @@ export const RelayStateError = defineError('RelayStateError', {
 export const LeaseLostError = defineError('LeaseLostError', {
   code: 'LEASE_LOST',
   retryable: true,
-  hint: 'Another relay took the lane over, as it should when this one was stalled; no action needed.',
+  hint: 'Another relay took the lane over, as it should from one that stalled; nothing to do.',
 });
 export const DrainFailedError = defineError('DrainFailedError', {
   code: 'DRAIN_FAILED',

@@ -5,15 +5,26 @@
 
 export type HeaderValue = string | Uint8Array;
 
+/** Topics without types: any name, any value. */
+export type AnyTopics = Readonly<Record<string, unknown>>;
+
+/** One of a topic map's events: the topic decides what its value must be; `null` always may. */
+export type EventOf<Topics extends object> = {
+  [Topic in keyof Topics & string]: OutboxEvent<Topic, Topics[Topic] | null>;
+}[keyof Topics & string];
+
 /** An event as an application hands it over. */
-export interface OutboxEvent {
+export interface OutboxEvent<Topic extends string = string, Value = unknown> {
   /** Kafka topic: 1 to 249 of `a-z A-Z 0-9 . _ -`, not `.` or `..`. */
-  readonly topic: string;
+  readonly topic: Topic;
   /** Events of one topic and key stay in order. A string is stored as UTF-8. Default: `null`. */
   readonly key?: string | Uint8Array | null;
   /** Bytes, text (UTF-8), anything JSON-able, or `null` for a tombstone. */
-  readonly value: unknown;
-  /** Record headers; an array keeps order and repeated names. Default: none. */
+  readonly value: Value;
+  /**
+   * Record headers; with an array a name may be repeated. kafkajs groups repeated names and sorts
+   * names that are whole numbers: only the order within a name is kept. Default: none.
+   */
   readonly headers?:
     | Readonly<Record<string, HeaderValue>>
     | readonly (readonly [string, HeaderValue])[];

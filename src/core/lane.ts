@@ -21,7 +21,8 @@ export function orderKeyOf(event: Omit<LaneInput, 'id'>): Uint8Array | null {
 
 /**
  * Lane of an event: `crc32(topic, 0x00, order key) mod lanes`, or `crc32(id) mod lanes` when the
- * event has no order. crc32 is zlib's, so that any language can compute it (docs/table-contract.md).
+ * event has no order. crc32 is zlib's, so that any language can compute it
+ * (docs/table-contract.md).
  */
 export function laneOf(event: LaneInput, lanes: number): number {
   const orderKey = orderKeyOf(event);

@@ -1,6 +1,6 @@
 /** Writing events: the application's side of the outbox. Knows neither Kafka nor Redis. */
 import { OutboxClosedError, TransactionAsyncError } from '../core/errors.ts';
-import type { AppendResult, OutboxEvent } from '../core/event.ts';
+import type { AnyTopics, AppendResult, EventOf, OutboxEvent } from '../core/event.ts';
 import type { EventAppender, OutboxIdentity, OutboxStore } from '../outbox/store.ts';
 import { type EncodeRules, encodeEvent } from './encode.ts';
 import { Publisher } from './publisher.ts';
@@ -18,7 +18,8 @@ export interface OutboxParts {
   readonly close: () => void;
 }
 
-export class Outbox {
+/** @typeParam Topics topic names and the types of their values; without one, any name and value */
+export class Outbox<Topics extends object = AnyTopics> {
   readonly #parts: OutboxParts;
   readonly #publisher: Publisher;
   #closing: Promise<void> | null = null;
@@ -47,20 +48,20 @@ export class Outbox {
    * @throws EVENT_INVALID, EVENT_TOO_LARGE, OUTBOX_BUSY, OUTBOX_FULL, OUTBOX_IO, OUTBOX_CLOSED,
    *   OUTCOME_UNKNOWN, SYNCHRONOUS_NOT_FULL
    */
-  enqueue(event: OutboxEvent): AppendResult {
+  enqueue(event: EventOf<Topics>): AppendResult {
     return this.enqueueMany([event])[0] as AppendResult;
   }
 
   /** Writes all events or none; results are in their order. Throws as {@link Outbox.enqueue}. */
-  enqueueMany(events: readonly OutboxEvent[]): AppendResult[] {
+  enqueueMany(events: readonly EventOf<Topics>[]): AppendResult[] {
     this.#refuseWhenClosed();
-    const encoded = events.map((event) => encodeEvent(event, this.#parts.rules));
+    const encoded = events.map((event) => encodeEvent(event as OutboxEvent, this.#parts.rules));
     return encoded.length === 0 ? [] : this.#parts.appender.append(encoded);
   }
 
   /** Throws what `enqueue` would throw because of the event; writes nothing. */
-  validate(event: OutboxEvent): void {
-    encodeEvent(event, this.#parts.rules);
+  validate(event: EventOf<Topics>): void {
+    encodeEvent(event as OutboxEvent, this.#parts.rules);
   }
 
   /**
@@ -91,12 +92,13 @@ export class Outbox {
   /**
    * Writes one event in a commit that concurrent callers share, on a connection of its own: a
    * transaction open on the application's handle is never joined. Resolves when it is durable.
+   * Do not await it inside a write transaction of your own: it would wait for that one to end.
    * Waits up to 30 s for another writer without blocking the event loop, then rejects with
    * OUTBOX_BUSY; otherwise as {@link Outbox.enqueue} throws.
    */
-  async publish(event: OutboxEvent): Promise<AppendResult> {
+  async publish(event: EventOf<Topics>): Promise<AppendResult> {
     this.#refuseWhenClosed();
-    return this.#publisher.publish(encodeEvent(event, this.#parts.rules));
+    return this.#publisher.publish(encodeEvent(event as OutboxEvent, this.#parts.rules));
   }
 
   /**

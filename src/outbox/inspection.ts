@@ -56,9 +56,11 @@ export interface TopicOfOutbox {
 export interface ContentFacts extends PragmaFacts {
   /** Version of the file's schema; 0 when it has no tables of ours. */
   readonly schema: number;
-  /** The schema that this code writes. */
+  /** Code that knows this schema, or a later one, may use the file; 0 without tables of ours. */
+  readonly schemaOldestCode: number;
+  /** The newest schema that this code knows. */
   readonly schemaKnown: number;
-  /** Topics of the next pending events and of the last sends; empty unless the schema is known. */
+  /** Topics of the next pending events and of the last sends; empty unless this code may use it. */
   readonly topics: readonly TopicOfOutbox[];
   /** Whether there are more topics than were read. */
   readonly topicsCut: boolean;

@@ -15,7 +15,7 @@ import type { AppendResult, EncodedEvent, LoggedEvent } from '../core/event.ts';
 export interface OutboxIdentity {
   /** UUID of the file. Names the BullMQ queue and the default `outbox-source` header. */
   readonly outboxId: string;
-  /** Number of lanes, fixed when the file was made. Lanes are 0 … lanes - 1. */
+  /** Number of lanes, as the file had it when it was opened. Lanes are 0 … lanes - 1. */
   readonly lanes: number;
 }
 
@@ -152,6 +152,10 @@ export interface OutboxStore {
   readPartitions(topic: string): number | null;
   rememberPartitions(topic: string, partitions: number): Promise<void>;
 
+  /**
+   * Rejects with LANES_DIFFER when the file no longer has the lanes of `identity`; never after a
+   * first success, while the owner is announced.
+   */
   writeHeartbeat(heartbeat: Heartbeat): Promise<void>;
   /**
    * Deletes delivered events that were created before `beforeMs`, oldest first, at most `rows` in

@@ -40,10 +40,18 @@ export interface Batch {
   readonly fault: RecordFault | null;
 }
 
-/** @param partitionsOf partition count of a topic, or `null` when the batch must end before it */
+/** Partition counts of a topic. */
+export interface TopicPartitions {
+  /** Keys are placed over these: the count first seen, while events of the topic wait. */
+  readonly forKeys: number;
+  /** What the broker has now, never fewer: the bound of an explicit partition. */
+  readonly now: number;
+}
+
+/** @param partitionsOf a topic's partitions, or `null` when the batch must end before it */
 export function buildBatch(
   events: readonly LoggedEvent[],
-  partitionsOf: (topic: string) => number | null,
+  partitionsOf: (topic: string) => TopicPartitions | null,
   rules: BatchRules,
 ): Batch {
   const records: SinkRecord[] = [];
@@ -66,10 +74,11 @@ export function buildBatch(
 
 function buildRecord(
   event: LoggedEvent,
-  partitions: number,
+  partitions: TopicPartitions,
   rules: BatchRules,
 ): SinkRecord | RecordFault {
   const { seq, topic, key } = event;
+  const { forKeys, now } = partitions;
   const lane = laneOf(event, rules.lanes);
   if (lane !== event.lane) {
     const message = `event ${seq} was written to lane ${event.lane}, its key belongs to ${lane}`;
@@ -79,7 +88,8 @@ function buildRecord(
   try {
     headers = decodeHeaders(event.headers);
   } catch (error) {
-    const message = `the stored headers of event ${seq} cannot be read: ${(error as Error).message}`;
+    const reason = (error as Error).message;
+    const message = `the stored headers of event ${seq} cannot be read: ${reason}`;
     return { seq, topic, code: 'HEADERS_UNREADABLE', message };
   }
   if (rules.source !== null) {
@@ -89,9 +99,9 @@ function buildRecord(
       ['outbox-source', Buffer.from(rules.source)],
     );
   }
-  const partition = rules.partitioner({ key, seq, explicit: event.partition }, partitions);
-  if (partition >= partitions) {
-    const message = `event ${seq} asks for partition ${partition} of ${partitions}`;
+  const partition = rules.partitioner({ key, seq, explicit: event.partition }, forKeys);
+  if (partition >= now) {
+    const message = `event ${seq} asks for partition ${partition} of ${now}`;
     return { seq, topic, code: 'PARTITION_OUT_OF_RANGE', message };
   }
   return { topic, partition, key, value: event.value, headers, timestampMs: event.createdAtMs };

@@ -4,7 +4,7 @@
  * Each duty is a plain timer; none of them decides what is sent. Missing a heartbeat or a pruning
  * costs nothing but freshness, so an error is reported and the duty goes on.
  */
-import type { Clock } from '../core/clock.ts';
+import { type Clock, pause } from '../core/clock.ts';
 import { limits } from '../core/limits.ts';
 import type { OutboxStore, RelayPhase } from '../outbox/store.ts';
 import type { Circuit } from './circuit.ts';
@@ -17,6 +17,7 @@ const heartbeatMs = 1_000;
 /** The rate is an average over this many heartbeats. */
 const rateWindow = 5;
 const pruneMs = 1_000;
+const pruneYieldMs = 5;
 const idleSenderMs = 10_000;
 const refreshTopicsMs = 60_000;
 
@@ -108,11 +109,13 @@ export class Housekeeping {
     const { store, clock, retentionMs, emitter } = this.#parts;
     const beforeMs = clock.now() - retentionMs;
     let count = 0;
-    let pruned = 0;
-    do {
-      pruned = await store.prune(beforeMs, limits.pruneRowsPerCommit);
+    for (;;) {
+      const pruned = await store.prune(beforeMs, limits.pruneRowsPerCommit);
       count += pruned;
-    } while (pruned === limits.pruneRowsPerCommit && !this.#stopped);
+      if (pruned < limits.pruneRowsPerCommit || this.#stopped) break;
+      // Others have their turn between two commits: leases, signals, the application.
+      await pause(clock, pruneYieldMs);
+    }
     if (count > 0) emitter.emit('pruned', { count });
   }
 

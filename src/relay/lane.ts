@@ -134,12 +134,13 @@ export class LaneDrainer {
     if (batch.records.length > 0) return batch;
     if (batch.fault !== null) {
       const { code, message, topic, seq } = batch.fault;
+      topics.forget(topic); // it may have grown since it was asked about
       const refused = { kind: 'refused-record', code, message, topic, cause: null } as const;
       return this.#fail(lease, refused, seq);
     }
     const head = events[0] as LoggedEvent;
-    const failure = unusable.get(head.topic);
-    invariant(failure !== undefined, 'an empty batch has a reason', { topic: head.topic });
+    // Another lane's failed send may have made the topic unknown again since it was learnt.
+    const failure = unusable.get(head.topic) ?? forgotten(head.topic);
     return this.#fail(lease, failure, failure.kind === 'refused-topic' ? head.seq : null);
   }
 
@@ -195,8 +196,19 @@ export class LaneDrainer {
       return this.#fail(lease, { ...failure, topic }, batch.lastSeq);
     }
     topics.forget(failure.topic);
+    if (failure.kind === 'bug') return this.#afterBug(lease, batch, failure);
     if (failure.kind !== 'partition-away') circuit.open(failure);
     return this.#fail(lease, failure, null);
+  }
+
+  /** Perhaps one event's: that one is found and told, and the other lanes are left alone. */
+  async #afterBug(lease: Lease, batch: Batch, failure: SendFailure): Promise<Progress> {
+    const [first] = batch.records;
+    if (batch.records.length > 1) {
+      this.#eventsMax = Math.ceil(batch.records.length / 2);
+      return 'narrowed';
+    }
+    return this.#fail(lease, { ...failure, topic: first?.topic ?? null }, batch.lastSeq);
   }
 
   async #fail(lease: Lease, failure: SendFailure, seq: number | null): Promise<never> {
@@ -224,3 +236,8 @@ export class LaneDrainer {
 }
 
 const settleRetryMs = 200;
+
+function forgotten(topic: string): SendFailure {
+  const message = `what was known about ${topic} is out of date`;
+  return { kind: 'partition-away', code: 'TOPIC_FORGOTTEN', message, topic, cause: null };
+}

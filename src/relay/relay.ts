@@ -9,8 +9,13 @@
  * the file. Starting takes what it needs; stopping gives back in reverse order.
  */
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../core/clock.ts';
-import { DrainFailedError, OutboxRelayError, StopDeadlineError } from '../core/errors.ts';
+import { type Clock, within } from '../core/clock.ts';
+import {
+  DrainFailedError,
+  OutboxRelayError,
+  RelayStateError,
+  StopDeadlineError,
+} from '../core/errors.ts';
 import type { RetryPolicy } from '../core/retry.ts';
 import type { BatchBounds, OutboxStore } from '../outbox/store.ts';
 import type { Driver } from '../sink/driver.ts';
@@ -29,6 +34,8 @@ const questionTimeoutMaxMs = 5_000;
 /** Short: a question that is stuck in a dead connection keeps a recovery from being seen. */
 const probeTimeoutMs = 1_500;
 const topicMaxAgeMs = 300_000;
+/** To close connections and the file after the last drain. */
+const closeMs = 1_000;
 
 export interface RelayParts {
   readonly store: OutboxStore;
@@ -63,6 +70,8 @@ export class RelayCore {
   readonly #waker: Waker;
   readonly #housekeeping: Housekeeping;
   #presence: { withdraw(): Promise<void> } | null = null;
+  #starting: Promise<void> = Promise.resolve();
+  #stopping = false;
 
   constructor(parts: RelayParts) {
     this.#parts = parts;
@@ -90,9 +99,15 @@ export class RelayCore {
   }
 
   /** Resolves when wake-ups are heard. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#starting = this.#begin();
+    return this.#starting;
+  }
+
+  async #begin(): Promise<void> {
     const { store, emitter } = this.#parts;
     this.#presence = await store.announceOwner(this.#owner);
+    this.#refuseWhenStopping();
     emitter.on('delivered', ({ lane, count }) => {
       this.#prober.delivered(lane);
       this.#housekeeping.delivered(count);
@@ -101,41 +116,69 @@ export class RelayCore {
     const handler: DrainHandler = (request) => this.#drain(request);
     await this.#fallback?.start(handler);
     await this.#primary.start(handler);
+    this.#refuseWhenStopping();
     this.#housekeeping.start();
     this.#waker.start();
     emitter.emit('started');
   }
 
+  #refuseWhenStopping(): void {
+    if (this.#stopping) throw new RelayStateError('the relay was stopped while it was starting');
+  }
+
   /**
-   * Takes no new work, waits for the running drains at most `deadlineMs`, and closes everything.
+   * Takes no new work, waits for the running drains at most `deadlineMs`, and closes everything,
+   * which takes a second more at most.
    * @throws STOP_DEADLINE after all is closed, when a drain was still running at the deadline
    */
   async stop(deadlineMs: number): Promise<void> {
-    const { store, driver, clock, emitter } = this.#parts;
+    const { store, clock, emitter } = this.#parts;
     const endMs = clock.monotonic() + deadlineMs;
-    await Promise.all([this.#waker.stop(), this.#prober.stop()]);
+    this.#stopping = true;
+    // What is half started cannot be stopped. Why it failed is told to whoever started it.
+    await this.#beforeEnd(
+      endMs,
+      this.#starting.catch(() => {}),
+    );
+    await this.#beforeEnd(endMs, Promise.all([this.#waker.stop(), this.#prober.stop()]));
     const triggers = [this.#primary, this.#fallback].filter((trigger) => trigger !== null);
-    const stopped = await Promise.all(triggers.map((trigger) => trigger.stop(deadlineMs)));
-    const clean = stopped.every(Boolean);
-    await this.#housekeeping.stop();
-    await driver.close(Math.max(1_000, endMs - clock.monotonic()));
-    try {
-      await this.#housekeeping.beat('stopped');
-      await this.#presence?.withdraw();
-    } catch (error) {
-      this.#report(error);
-    }
+    const stopped = triggers.map((trigger) => trigger.stop(endMs - clock.monotonic()));
+    const clean = (await Promise.all(stopped)).every(Boolean);
+    await this.#close(Math.max(endMs, clock.monotonic() + closeMs));
     store.close();
     emitter.emit('stopped', { clean });
     if (!clean) throw new StopDeadlineError(`a drain was still running after ${deadlineMs} ms`);
   }
 
+  /** The last heartbeat is only news: a file that another process keeps locked goes without. */
+  async #close(endMs: number): Promise<void> {
+    const { driver, clock } = this.#parts;
+    await this.#beforeEnd(endMs, this.#housekeeping.stop());
+    await driver.close(Math.max(1, endMs - clock.monotonic()));
+    if (this.#presence === null) return;
+    const beat = this.#housekeeping.beat('stopped');
+    await this.#beforeEnd(
+      endMs,
+      beat.catch((error: unknown) => this.#report(error)),
+    );
+    await this.#presence.withdraw().catch((error: unknown) => this.#report(error));
+  }
+
+  /** Resolves with the work, or without it at the end. */
+  #beforeEnd(endMs: number, work: Promise<unknown>): Promise<unknown> {
+    const { clock } = this.#parts;
+    return within(clock, Math.max(1, endMs - clock.monotonic()), work);
+  }
+
   async #drain(request: DrainRequest): Promise<{ again: boolean }> {
     const { lane, via } = request;
+    const drainer = this.#drainers[lane];
+    // A job of the time when the outbox had more lanes: it was drained before that changed.
+    if (drainer === undefined) return { again: false };
     if (via === 'sweep' && !this.#waker.mayDrainInProcess(lane)) return { again: false };
     this.#waker.drainStarted(lane, via);
     try {
-      const result = await (this.#drainers[lane] as LaneDrainer).drain(request);
+      const result = await drainer.drain(request);
       this.#waker.drainSucceeded(lane);
       return result;
     } catch (error) {

@@ -9,6 +9,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { OutboxStore } from '../outbox/store.ts';
 import type { Driver, LeadersOutcome, SendFailure } from '../sink/driver.ts';
+import type { TopicPartitions } from './batch.ts';
 import type { RelayEmitter } from './events.ts';
 
 export interface TopicsParts {
@@ -93,10 +94,12 @@ export class Topics {
     this.#parts.emitter.emit('warning', { code, message, cause: null });
   }
 
-  /** Partitions to place keys over, or `null` when the topic is not known. */
-  partitionsOf(topic: string): number | null {
-    if (!this.#known.has(topic)) return null;
-    return this.#parts.store.readPartitions(topic);
+  /** `null` when the topic is not known. */
+  partitionsOf(topic: string): TopicPartitions | null {
+    const known = this.#known.get(topic);
+    const forKeys = known === undefined ? null : this.#parts.store.readPartitions(topic);
+    if (known === undefined || forKeys === null) return null;
+    return { forKeys: Math.min(forKeys, known.partitions), now: known.partitions };
   }
 
   /** The broker's answer was wrong or is stale: ask again before the next send. */

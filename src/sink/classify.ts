@@ -78,8 +78,9 @@ const byName: ReadonlyMap<string, SendFailureKind> = new Map<string, SendFailure
 ]);
 
 /** node's and libuv's names for a peer that is not there; anything with these is no bug of ours. */
-const systemNames =
-  /^(E(CONN|HOST|NET|ADDR|PIPE|TIMEDOUT|NOTFOUND|AI_|RR_(SOCKET|TLS|SSL))|CERT_|DEPTH_|UNABLE_TO|SELF_SIGNED)/;
+const systemNames = /^E(CONN|HOST|NET|ADDR|PIPE|TIMEDOUT|NOTFOUND|AI_|RR_(SOCKET|TLS|SSL))/;
+/** OpenSSL's for a certificate that is not trusted. */
+const certificateNames = /^(CERT_|DEPTH_|UNABLE_TO|SELF_SIGNED)/;
 
 interface Thrown {
   readonly name?: unknown;
@@ -125,7 +126,8 @@ function meaningOf(chain: readonly Thrown[]): Meaning {
     return [typeof type === 'string' ? type : `KAFKA_${code}`, 'bug'];
   }
   for (const { code } of innermostFirst) {
-    if (typeof code === 'string' && systemNames.test(code)) return [code, 'outage'];
+    if (typeof code !== 'string') continue;
+    if (systemNames.test(code) || certificateNames.test(code)) return [code, 'outage'];
   }
   for (const { name } of innermostFirst) {
     if (typeof name !== 'string') continue;

@@ -41,6 +41,11 @@ export class MemoryDriver implements Driver {
     return (this.#topics.get(topic) ?? []).flat();
   }
 
+  /** Names of the topics there are, sorted. */
+  topics(): string[] {
+    return [...this.#topics.keys()].sort();
+  }
+
   goAway(): void {
     this.#outage = failure('outage', 'ECONNREFUSED', null);
   }
@@ -59,6 +64,13 @@ export class MemoryDriver implements Driver {
       topic,
       Array.from({ length: partitions }, () => []),
     );
+  }
+
+  /** Adds partitions to a topic that is there. */
+  growTopic(topic: string, partitions: number): void {
+    const logs = this.#topics.get(topic) ?? [];
+    while (logs.length < partitions) logs.push([]);
+    this.#topics.set(topic, logs);
   }
 
   createSender(): Sender {

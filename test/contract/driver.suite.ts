@@ -8,6 +8,7 @@ export interface Written {
   readonly partition: number;
   readonly key: string | null;
   readonly value: Buffer | null;
+  readonly headers: readonly (readonly [string, string])[];
 }
 
 export interface DriverSubject {
@@ -64,6 +65,22 @@ export function driverContract(subject: () => DriverSubject): void {
         ['3'],
         ['1', '5'],
       ]);
+    });
+
+    it('writes headers of any name, and repeated ones in their order', async () => {
+      const topic = await newTopic(1);
+      const names = ['__proto__', 'constructor', 'toString', '1', ''];
+      const headers = [...names, 'again', 'again'].map((name, index) => {
+        return [name, Buffer.from(String(index))] as const;
+      });
+      const sender = subject().driver.createSender('lane-0');
+      const outcome = await sender.send([record(topic, { headers })], deadlineMs);
+      await sender.close();
+      expect(outcome).toMatchObject({ kind: 'acked' });
+      const [written] = await subject().written(topic, 1);
+      const wanted = headers.map(([name, value]) => [name, String(value)] as const);
+      // No more than that: what reads here adds what a plain object inherits to some of them.
+      expect(written?.headers).toEqual(expect.arrayContaining(wanted));
     });
 
     it('goes on where it ended, also after it was closed', async () => {

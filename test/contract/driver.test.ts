@@ -4,6 +4,7 @@ import { createKafkaJsDriver } from '../../src/sink/kafkajs/driver.ts';
 import { MemoryDriver } from '../../src/sink/memory.ts';
 import { KafkaBroker } from '../support/kafka.ts';
 import { freePort } from '../support/ports.ts';
+import { TcpProxy } from '../support/proxy.ts';
 import { type DriverSubject, driverContract } from './driver.suite.ts';
 
 describe('the kafkajs driver', () => {
@@ -20,7 +21,10 @@ describe('the kafkajs driver', () => {
       strict: createKafkaJsDriver({ ...common, createTopics: 'never' }),
       unreachable: createKafkaJsDriver({ ...common, createTopics: 'never', brokers: nowhere }),
       createTopic: (topic, partitions) => kafka.createTopic(topic, partitions),
-      written: (topic, count) => kafka.consume(topic, count),
+      written: async (topic, count) => {
+        const records = await kafka.consume(topic, count);
+        return records.map((record) => ({ ...record, headers: record.headerPairs }));
+      },
     };
   });
 
@@ -33,6 +37,33 @@ describe('the kafkajs driver', () => {
   });
 
   driverContract(() => subject);
+
+  it('throws its connection away after a failed send', async () => {
+    const proxy = await TcpProxy.listen(await freePort());
+    const broker = await KafkaBroker.start({ advertised: proxy.address });
+    proxy.forwardTo(broker.container.port);
+    const options = { clientId: 'contract', clock: systemClock, brokers: [proxy.address] };
+    const driver = createKafkaJsDriver({ ...options, createTopics: 'never' });
+    try {
+      await broker.createTopic('t', 1);
+      const sender = driver.createSender('lane-0');
+      const send = (value: Buffer) => {
+        const record = { topic: 't', partition: 0, key: null, headers: [], timestampMs: 1 };
+        return sender.send([{ ...record, value }], 10_000);
+      };
+      expect(await send(Buffer.from('one'))).toMatchObject({ kind: 'acked' });
+      const before = proxy.accepted;
+      expect(await send(Buffer.from('two'))).toMatchObject({ kind: 'acked' });
+      expect(proxy.accepted).toBe(before);
+      expect(await send(Buffer.alloc(2_000_000))).toMatchObject({ kind: 'refused-record' });
+      expect(await send(Buffer.from('three'))).toMatchObject({ kind: 'acked' });
+      expect(proxy.accepted).toBeGreaterThan(before);
+    } finally {
+      await driver.close(2_000);
+      await broker.stop();
+      await proxy.close();
+    }
+  });
 
   it('makes topics as the broker would when that is left to the broker', async () => {
     const options = { clientId: 'contract', clock: systemClock, brokers: [kafka.address] };
@@ -58,8 +89,9 @@ describe('the driver in memory', () => {
       strict.createTopic(topic, partitions);
     },
     written: async (topic) =>
-      driver.recordsOf(topic).map(({ partition, key, value }) => {
-        return { partition, key: key?.toString() ?? null, value };
+      driver.recordsOf(topic).map(({ partition, key, value, headers }) => {
+        const pairs = headers.map(([name, bytes]) => [name, String(bytes)] as const);
+        return { partition, key: key?.toString() ?? null, value, headers: pairs };
       }),
   }));
 });

@@ -98,7 +98,7 @@ export function storeContract(open: (clock: FakeClock) => StoreSubject): void {
       expect(anew).toMatchObject({ status: 'stored', seq: 2 });
     });
 
-    it('remembers a dedupe key of an event that was pruned, and forgets an expired one', async () => {
+    it('remembers a dedupe key of a pruned event, and forgets an expired one', async () => {
       const event = inLane(1, { dedupe: { key: 'order-1', expiresAtMs: 5_000 } });
       const [first] = subject.appender.append([event]);
       const lease = await claim(1);

@@ -135,7 +135,7 @@ describe('run', () => {
     });
   });
 
-  it('tells all faults of its options at once, each with its source, and makes no file', async () => {
+  it('tells all faults of its options at once, with their sources, and makes no file', async () => {
     const { code, err } = await cli.run(
       ['run', '--db', cli.db, '--retries', 'many', '--batch-events', '0'],
       { env: { OUTBOX_RELAY_BROKERS: 'nowhere:port', OUTBOX_RELAY_REDIS: 'redis://u:secret@' } },

@@ -1,4 +1,4 @@
-/** `outbox-relay doctor` against a real file, Kafka and Redis: in order, and in each kind of trouble. */
+/** `outbox-relay doctor` with a real file, Kafka and Redis: in order, and in every trouble. */
 import { chmodSync, existsSync, readdirSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { type Diagnosis, diagnose, openOutbox, type RelayOptions } from 'outbox-relay';
@@ -36,7 +36,7 @@ const said = ({ findings }: Diagnosis, check: string) =>
   findings.filter((one) => one.check === check).map((one) => `${one.severity}: ${one.found}`);
 const nowhere = async () => `127.0.0.1:${await freePort()}`;
 
-/** What a writer would leave. By name: to open and close the file would drop SQLite's locks on it. */
+/** What a writer would leave. By name: opening the file would drop SQLite's locks on it. */
 function traces() {
   const names = readdirSync(cli.folder).sort();
   return names.map((name) => {
@@ -103,7 +103,7 @@ describe('the doctor', () => {
     }
   });
 
-  it('warns of a Redis that is away, that wants a password, or that is not configured', async () => {
+  it('warns of a Redis that is away or wants a password, not of none', async () => {
     const away = await diagnose(options({ redis: `redis://${await nowhere()}` }));
     expect(said(away, 'redis.reachable')[0]).toMatch(/^warning: no answer \(ECONNREFUSED/);
     const url = redis.url.replace('//', '//somebody:the-secret@');
@@ -121,7 +121,7 @@ describe('the doctor', () => {
     expect(about).toMatchObject([{ check: 'kafka.reachable', severity: 'error' }]);
   });
 
-  it('finds a topic that is missing, by what the relay would do, and does not create it', async () => {
+  it('judges a missing topic by what the relay would do, and does not create it', async () => {
     const found = async (createTopics: NonNullable<RelayOptions['createTopics']>) =>
       said(await diagnose(options({ createTopics })), 'kafka.topics').at(-1);
     expect(await found('never')).toBe(`error: ${topic}: does not exist`);
@@ -191,7 +191,7 @@ describe('the doctor', () => {
   });
 
   it('finds a schema that is newer, and asks such a file nothing else', async () => {
-    alter("INSERT INTO outbox_migrations VALUES (99, '0099_later.sql', 0)");
+    alter("INSERT INTO outbox_migrations VALUES (99, '0099_later.sql', 99, 0)");
     const diagnosis = await diagnose(options());
     expect(said(diagnosis, 'file.schema')[0]).toMatch(/^error: the file has schema 99/);
     expect(said(diagnosis, 'kafka.topics')[0]).toMatch(/^ok: the outbox has no events/);
@@ -234,7 +234,7 @@ describe('the command', () => {
   const doctor = (...args: string[]) =>
     cli.run(['doctor', '--db', cli.db, '--brokers', kafka.address, ...args]);
 
-  it('ends with 0, 6 or 7 by the worst finding, and says what it breaks and how to mend it', async () => {
+  it('ends with 0, 6 or 7 by the worst finding, and says how to mend it', async () => {
     await kafka.createTopic(topic, 3);
     const fine = await doctor('--json');
     const { ok, worst, findings } = JSON.parse(fine.out) as Diagnosis;

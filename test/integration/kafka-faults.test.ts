@@ -1,4 +1,4 @@
-/** The relay against a real Kafka that is absent, killed, frozen, or cut off. In-process trigger. */
+/** The relay, without Redis, and a real Kafka that is absent, killed, frozen or cut off. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { KafkaBroker } from '../support/kafka.ts';
 import { freePort } from '../support/ports.ts';
@@ -42,7 +42,7 @@ describe('a relay and Kafka', () => {
     expect(account).toMatchObject({ ...allDelivered, delivered: 1_000, duplicated: 0 });
   });
 
-  it('delivers a tombstone, binary values, headers and an explicit partition as given', async () => {
+  it('delivers a tombstone, bytes, headers and an explicit partition as given', async () => {
     const value = Buffer.from([0, 255, 1]);
     const headers = [['h', Buffer.from([7])] as const, ['h', 'two'] as const];
     scene.outbox.enqueue({ topic: scene.topic, key: null, value, headers, partition: 2 });
@@ -148,7 +148,7 @@ describe('a relay and Kafka', () => {
     expect(relay.status().pending).toBeGreaterThanOrEqual(2);
   });
 
-  it('stops the lanes of a missing topic until it appears, when it must not create it', async () => {
+  it('stops the lanes of a missing topic that it must not create, until it appears', async () => {
     scene.enqueue(50);
     const never = { createTopics: 'never', retry: slowRetry } as const;
     const relay = scene.relay(proxy.address, never);

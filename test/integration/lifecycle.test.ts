@@ -1,4 +1,5 @@
 /** A relay inside an application: its life, without a Kafka or a Redis to be seen. */
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { freePort } from '../support/ports.ts';
 import { Scene } from '../support/scene.ts';
@@ -11,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => scene.close());
 
-it('a relay starts once, tells its status while it runs, and stops as often as it is told', async () => {
+it('a relay starts once, tells its status while it runs, and stops twice', async () => {
   const relay = scene.relay(nowhere);
   const heard: string[] = [];
   relay.on('started', () => heard.push('started'));
@@ -24,6 +25,31 @@ it('a relay starts once, tells its status while it runs, and stops as often as i
   await Promise.all([relay.stop(), relay.stop({ deadlineMs: 1 })]);
   expect(heard).toEqual(['started', 'stopped true']);
   expect(() => relay.status()).toThrow(expect.objectContaining({ code: 'RELAY_STATE' }));
+});
+
+it('a relay stops in time while another process keeps the file locked', async () => {
+  const relay = scene.relay(nowhere);
+  await relay.start();
+  const locker = new Database(scene.db);
+  locker.exec('BEGIN IMMEDIATE');
+  const startedMs = performance.now();
+  await relay.stop({ deadlineMs: 500 });
+  // 1.5 s are promised: the deadline, and a second to close.
+  expect(performance.now() - startedMs).toBeLessThan(15_000);
+  locker.exec('ROLLBACK');
+  locker.close();
+});
+
+it('a relay that is stopped while it starts ends stopped', async () => {
+  const relay = scene.relay(nowhere);
+  const heard: string[] = [];
+  relay.on('started', () => heard.push('started'));
+  relay.on('stopped', () => heard.push('stopped'));
+  const starting = relay.start();
+  const stopping = relay.stop();
+  await expect(starting).rejects.toMatchObject({ code: 'RELAY_STATE' });
+  await stopping;
+  expect(heard).toEqual(['stopped']);
 });
 
 it('a relay and an outbox are given back at the end of their block', async () => {

@@ -18,7 +18,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { openConnection } from '../../src/outbox/sqlite/connection.ts';
 import { loadDatabaseConstructor } from '../../src/outbox/sqlite/database.ts';
-import { migrate, readMigrations } from '../../src/outbox/sqlite/migrate.ts';
+import { migrate, parseMigration, readMigrations } from '../../src/outbox/sqlite/migrate.ts';
 import { Child, root } from '../support/child.ts';
 
 let folder: string;
@@ -111,7 +111,7 @@ describe('a path', () => {
   it('is refused when its schema is newer', async () => {
     await makeOutbox();
     withHandle((db) => {
-      db.prepare("INSERT INTO outbox_migrations VALUES (999, '0999_later.sql', 1)").run();
+      db.prepare("INSERT INTO outbox_migrations VALUES (999, '0999_later.sql', 999, 1)").run();
     });
     expect(refusal(() => openOutbox({ path }))).toBe('SCHEMA_NEWER');
     expect(refusal(() => openStatus(path))).toBe('SCHEMA_NEWER');
@@ -211,7 +211,7 @@ describe('a migration', () => {
     const before = contents();
     const db = openConnection(loadDatabaseConstructor(), path, { create: true });
     const [first] = readMigrations();
-    const bad = { version: 1, name: '0001_bad.sql', sql: `${first?.sql}; OOPS` };
+    const bad = parseMigration('0001_bad.sql', `${first?.sql}; OOPS`);
     const options = { clock: systemClock, lanes: 8 };
     expect(refusal(() => migrate(db, options, [bad]))).toBe('MIGRATION_FAILED');
     db.close();
@@ -221,7 +221,8 @@ describe('a migration', () => {
   it('that fails leaves the schema before it, and the outbox usable', () => {
     const db = openConnection(loadDatabaseConstructor(), path, { create: true });
     const options = { clock: systemClock, lanes: 8 };
-    const bad = { version: 2, name: '0002_bad.sql', sql: 'CREATE TABLE outbox_x (a); OOPS' };
+    const sql = '-- oldest code: 1\nCREATE TABLE outbox_x (a); OOPS';
+    const bad = parseMigration('0002_bad.sql', sql);
     const before = refusal(() => migrate(db, options, [...readMigrations(), bad]));
     expect(before).toBe('MIGRATION_FAILED');
     const tables = "SELECT name FROM sqlite_master WHERE name = 'outbox_x'";

@@ -31,7 +31,7 @@ function relayWithJobs(inProcessDrain = true): Relay {
 }
 
 describe('a relay and an odd Redis', () => {
-  it('removes a deduplication key of a finished job, which would swallow every wake-up', async () => {
+  it('removes a finished job’s deduplication key, which would swallow wake-ups', async () => {
     scene.enqueue(300);
     const nowhere = `127.0.0.1:${await freePort()}`;
     const retry = { retries: 0, delayMs: 600_000 };

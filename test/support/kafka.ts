@@ -12,6 +12,8 @@ export interface Consumed {
   readonly key: string | null;
   readonly value: Buffer | null;
   readonly headers: Readonly<Record<string, string>>;
+  /** All of them, repeated names too. */
+  readonly headerPairs: readonly (readonly [string, string])[];
   readonly timestamp: number;
 }
 
@@ -137,6 +139,9 @@ function toConsumed({ topic, partition, message }: EachMessagePayload): Consumed
     key: message.key?.toString() ?? null,
     value: message.value,
     headers: Object.fromEntries(headers.map(([name, value]) => [name, String(value)])),
+    headerPairs: headers.flatMap(([name, value]) =>
+      [value].flat().map((one) => [name, String(one)] as const),
+    ),
     timestamp: Number(message.timestamp),
   };
 }

@@ -9,6 +9,7 @@ export class TcpProxy {
   readonly #sockets = new Set<Socket>();
   #mode: Mode = 'forward';
   #target = 0;
+  #accepted = 0;
 
   private constructor(server: Server, port: number) {
     this.#server = server;
@@ -51,7 +52,13 @@ export class TcpProxy {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
+  /** Connections taken so far. */
+  get accepted(): number {
+    return this.#accepted;
+  }
+
   #accept(client: Socket): void {
+    this.#accepted += 1;
     this.#keep(client);
     if (this.#mode === 'refuse') {
       client.resetAndDestroy();

@@ -9,7 +9,7 @@ import { RelayCore } from '../../src/relay/relay.ts';
 import { MemoryDriver } from '../../src/sink/memory.ts';
 import { choosePartition } from '../../src/sink/partitioner.ts';
 import { createInProcessTrigger } from '../../src/trigger/in-process.ts';
-import type { TriggerEvents } from '../../src/trigger/trigger.ts';
+import type { DrainHandler, TriggerEvents } from '../../src/trigger/trigger.ts';
 import { FakeClock } from './clock.ts';
 import { encodedEvent } from './encoded.ts';
 
@@ -31,6 +31,8 @@ export class RelayBench {
   readonly emitter = new EventEmitter<RelayEvents>();
   readonly store: OutboxStore;
   readonly core: RelayCore;
+  /** What the trigger calls for a lane. */
+  handler: DrainHandler | null = null;
   /** Called at every step of a drain. */
   onStep: (step: DrainStep, lane: number) => void | Promise<void> = () => {};
 
@@ -47,8 +49,15 @@ export class RelayBench {
       driver: this.driver,
       clock: this.clock,
       emitter: this.emitter,
-      createPrimary: (events: TriggerEvents) =>
-        createInProcessTrigger({ lanes, retry, clock: this.clock, events }),
+      createPrimary: (events: TriggerEvents) => {
+        const trigger = createInProcessTrigger({ lanes, retry, clock: this.clock, events });
+        const start = trigger.start.bind(trigger);
+        trigger.start = (handler) => {
+          this.handler = handler;
+          return start(handler);
+        };
+        return trigger;
+      },
       createFallback: null,
       partitioner: choosePartition,
       retry,
@@ -67,6 +76,11 @@ export class RelayBench {
     this.outbox.appender.append(
       values.map((value) => encodedEvent({ topic, value: Buffer.from(value) })),
     );
+  }
+
+  appendTo(topic: string, partition: number, value: string): void {
+    const event = encodedEvent({ topic, partition, key: null, value: Buffer.from(value) });
+    this.outbox.appender.append([event]);
   }
 
   /** What Kafka has of a topic, in the order in which it was written. */

@@ -46,9 +46,16 @@ export class Scene {
       return { topic, key: `key-${this.#count % keys}`, value: `value ${this.#count}` };
     });
     const results = this.outbox.enqueueMany(events);
-    for (const [index, { id, seq }] of results.entries()) {
+    const before = this.#count - count;
+    for (const [index, { id }] of results.entries()) {
       const { key, value } = events[index] as (typeof events)[number];
-      this.accepted.push({ id, key, seq, hash: hashOf(value), atMs: Date.now() });
+      this.accepted.push({
+        number: before + index + 1,
+        id,
+        key,
+        hash: hashOf(value),
+        atMs: Date.now(),
+      });
     }
   }
 

@@ -1,14 +1,17 @@
 /** What the documents say must be true: names, codes, options, examples, links. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { renderReference } from '../../scripts/docs/reference.ts';
+import { parse } from 'yaml';
+import { generatedDocuments } from '../../scripts/docs/generated.ts';
 import { checks } from '../../src/admin/doctor/finding.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
+import { optionsSchema } from '../../src/config/options.ts';
+import { resolveConfig } from '../../src/config/resolve.ts';
 import { errorFacts } from '../../src/core/errors.ts';
 import { filesOf, root, textOf } from './project.ts';
 
-const documents = filesOf('*.md', 'docs/*.md');
+const documents = filesOf('*.md', 'docs/*.md', 'examples/**/*.md');
 
 describe('docs/errors.md', () => {
   it('has one heading per error code, and each code’s hint', () => {
@@ -24,9 +27,29 @@ describe('docs/errors.md', () => {
   });
 });
 
-describe('docs/configuration.md', () => {
-  it('is what npm run docs makes of the options', () => {
-    expect(textOf('docs/configuration.md')).toBe(renderReference());
+describe('what npm run docs makes of the options', () => {
+  it.each(generatedDocuments())('%s is up to date', (path, text) => {
+    expect(textOf(path)).toBe(text);
+  });
+
+  it('is an example file that is accepted, and with every # taken away too', () => {
+    const text = textOf('docs/outbox-relay.example.yml');
+    expect(resolveConfig(parse(text))).toEqual(
+      resolveConfig({ db: 'shop.db', brokers: ['127.0.0.1:9092'] }),
+    );
+    const all = text.replaceAll(/^( *)#(?=\w)/gm, '$1');
+    expect(Object.keys(parse(all)).length).toBeGreaterThan(20);
+    expect(resolveConfig(parse(all))).toMatchObject({ redis: 'redis://127.0.0.1:6379' });
+  });
+
+  it('is a schema that refuses what the code refuses', () => {
+    const schema = JSON.parse(textOf('docs/outbox-relay.schema.json')) as {
+      properties: Record<string, unknown>;
+      additionalProperties: boolean;
+    };
+    expect(schema.additionalProperties).toBe(false);
+    expect(Object.keys(schema.properties)).toEqual(Object.keys(optionsSchema.shape));
+    expect(schema.properties['batchEvents']).toMatchObject({ type: 'integer', minimum: 1 });
   });
 });
 
@@ -68,6 +91,16 @@ describe('README.md', () => {
 
   it('has no placeholder left', () => {
     expect(textOf('README.md')).not.toMatch(/<!--/);
+  });
+});
+
+describe('examples/README.md', () => {
+  it('names every example', () => {
+    const rows = [...textOf('examples/README.md').matchAll(/^\| \[([^\]]+)\]/gm)];
+    const entries = readdirSync(`${root}examples`, { withFileTypes: true })
+      .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+      .filter((name) => /(\.ts|\/)$/.test(name));
+    expect(rows.map(([, name]) => name).toSorted()).toEqual(entries.toSorted());
   });
 });
 

@@ -24,6 +24,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'src/trigger/': ['src/core/'],
   'src/relay/': ['src/core/', ...seams],
   'src/admin/': ['src/core/', ...seams, ...inspections],
+  'src/testing/': [
+    'src/core/',
+    'src/app.ts',
+    'src/enqueue/outbox.ts',
+    'src/sink/driver.ts',
+    'src/sink/memory.ts',
+  ],
   'src/cli/': ['src/core/', 'src/config/', 'src/admin/', ...roots],
 };
 

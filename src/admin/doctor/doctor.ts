@@ -29,6 +29,7 @@ export interface DoctorParts {
   readonly inspectRedis: (() => Promise<RedisInspection>) | null;
   readonly inspectKafka: (topics: readonly string[]) => Promise<SinkInspection>;
   readonly timing: Timing;
+  readonly migrate: 'auto' | 'check';
   readonly createTopics: WantedTopics['createTopics'];
 }
 
@@ -40,7 +41,7 @@ export async function examine(parts: DoctorParts): Promise<Diagnosis> {
     parts.inspectKafka(topics.map(({ topic }) => topic)),
   ]);
   const findings = [
-    ...judgeFile(file),
+    ...judgeFile(file, parts.migrate),
     ...judgeTiming(parts.timing),
     ...judgeRedis(redis),
     ...judgeKafka(kafka, { topics, cut, createTopics: parts.createTopics }),

@@ -10,13 +10,14 @@ import type {
 } from '../../outbox/inspection.ts';
 import { type CheckId, type Finding, fine } from './finding.ts';
 
-export function judgeFile(facts: FileInspection): Finding[] {
+/** @param migrate what opening does about an older schema: option `migrate` */
+export function judgeFile(facts: FileInspection, migrate: 'auto' | 'check'): Finding[] {
   const { path, folder, file, sqlite, contents } = facts;
   return [
     ...judgeSqlite(sqlite),
     ...(isProblem(folder) ? [failed('file.folder', folder)] : judgeFolder(folder)),
     ...judgePresence(path, file),
-    ...(contents === null ? [] : judgeContents(contents)),
+    ...(contents === null ? [] : judgeContents(contents, migrate)),
   ];
 }
 
@@ -151,19 +152,21 @@ function judgeMode(mode: number | null): Finding[] {
   return [fine(check, found)];
 }
 
-function judgeContents(facts: ContentFacts | FileProblem): Finding[] {
+function judgeContents(facts: ContentFacts | FileProblem, migrate: 'auto' | 'check'): Finding[] {
   if (isProblem(facts)) return [failed('file.open', facts)];
   const opened = fine('file.open', 'SQLite opens it');
-  const schema = judgeSchema(facts);
+  const schema = judgeSchema(facts, migrate);
   if (schema.severity === 'error') return [opened, schema];
   return [opened, schema, judgeJournal(facts), judgeSynchronous(facts), judgeFreePages(facts)];
 }
 
-function judgeSchema({ schema, schemaKnown }: ContentFacts): Finding {
+function judgeSchema(facts: ContentFacts, migrate: 'auto' | 'check'): Finding {
+  const { schema, schemaKnown, schemaOldestCode } = facts;
   const check = 'file.schema';
   const breaks = 'The outbox is not opened: nothing is accepted and nothing is delivered.';
-  if (schema > schemaKnown) {
-    const found = `the file has schema ${schema}, this version knows ${schemaKnown}`;
+  if (schemaOldestCode > schemaKnown) {
+    const admits = `for code from schema ${schemaOldestCode} on`;
+    const found = `the file has schema ${schema}, ${admits}; this version knows ${schemaKnown}`;
     const mend = 'Update outbox-relay here: another process has already migrated the file.';
     return { check, severity: 'error', found, breaks, mend };
   }
@@ -174,11 +177,16 @@ function judgeSchema({ schema, schemaKnown }: ContentFacts): Finding {
   }
   if (schema < schemaKnown) {
     const found = `the file has schema ${schema}, this version brings it to ${schemaKnown}`;
-    const later = 'After that, processes with the older version refuse the file.';
-    const mend = 'Update every process that uses the file; the first one migrates it.';
+    if (migrate === 'check') {
+      const mend = 'Run `outbox-relay migrate --db FILE`, or set migrate to "auto".';
+      return { check, severity: 'error', found, breaks, mend };
+    }
+    const later = 'The next process that opens it migrates it, and there is no way back.';
+    const mend = 'Nothing, if this version is to stay.';
     return { check, severity: 'note', found, breaks: later, mend };
   }
-  return fine(check, `schema ${schema}`);
+  const known = schema > schemaKnown ? ', newer than this version, which may go on' : '';
+  return fine(check, `schema ${schema}${known}`);
 }
 
 function judgeJournal({ journalMode }: ContentFacts): Finding {
@@ -214,7 +222,7 @@ function judgeFreePages({ autoVacuum, freePagesBytes }: ContentFacts): Finding {
     severity: 'note',
     found: `${found}, kept because auto_vacuum is off`,
     breaks: 'The disk does not get them back; later events use them again.',
-    mend: 'While nothing writes: `PRAGMA auto_vacuum=INCREMENTAL`, then `VACUUM`, with as much free.',
+    mend: 'While nothing writes: `PRAGMA auto_vacuum=INCREMENTAL`, then `VACUUM`.',
   };
 }
 

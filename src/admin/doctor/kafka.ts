@@ -105,12 +105,13 @@ function judgeSettings(facts: ClusterFacts): Finding[] {
   const asked = [...facts.brokers, ...[...facts.topics.values()].filter(isKnown)];
   const problems = asked.map(({ settings }) => settings).filter(isProblem);
   const [first] = problems;
+  const number = `${problems.length} of ${asked.length}`;
   if (first === undefined) return [fine(check, 'brokers and topics tell their settings')];
   return [
     {
       check,
       severity: 'note',
-      found: `${problems.length} of ${asked.length} brokers and topics do not tell theirs (${first.code})`,
+      found: `${number} brokers and topics do not tell theirs (${first.code})`,
       breaks: 'min.insync.replicas, unclean elections and retention cannot be judged.',
       mend: 'Allow DescribeConfigs to this user, or look at them by hand.',
     },

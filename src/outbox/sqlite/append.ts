@@ -9,13 +9,15 @@ import { sqliteCode, toCommitError, toOutboxError } from './failures.ts';
 
 /** Inserts one event into the open transaction. */
 export class EventInserter {
-  readonly #lanes: number;
+  #lanes: number;
+  readonly #readLanes: Statement;
   readonly #insert: Statement;
   readonly #findDedupe: Statement;
   readonly #keepDedupe: Statement;
 
   constructor(db: Database, lanes: number) {
     this.#lanes = lanes;
+    this.#readLanes = db.prepare('SELECT lanes FROM outbox_meta').pluck().safeIntegers(false);
     this.#insert = db.prepare(`
       INSERT INTO outbox_events
         (id, topic, lane, created_at, partition, retries, delay_ms, headers, key, value)
@@ -23,7 +25,19 @@ export class EventInserter {
     this.#findDedupe = db
       .prepare('SELECT seq, id FROM outbox_dedupe WHERE key = ? AND expires_at > ?')
       .safeIntegers(false);
-    this.#keepDedupe = db.prepare('INSERT OR REPLACE INTO outbox_dedupe VALUES (?, ?, ?, ?)');
+    this.#keepDedupe = db.prepare(`
+      INSERT OR REPLACE INTO outbox_dedupe (key, seq, id, expires_at) VALUES (?, ?, ?, ?)`);
+  }
+
+  /**
+   * Reads the number of lanes again; true when another process has changed it. To be called where
+   * the write lock is held: then the answer is good until the commit.
+   */
+  lanesMoved(): boolean {
+    const lanes = this.#readLanes.get() as number;
+    const moved = lanes !== this.#lanes;
+    this.#lanes = lanes;
+    return moved;
   }
 
   insert(event: EncodedEvent): AppendResult {
@@ -53,11 +67,18 @@ export class EventInserter {
  * Anything else concerns the file.
  */
 export function rowError(error: unknown): OutboxRelayError | null {
-  if (!sqliteCode(error).startsWith('SQLITE_CONSTRAINT')) return null;
+  if (!isRowError(error)) return null;
   return new EventInvalidError(`the table refused the event: ${(error as Error).message}`, {
     cause: error,
   });
 }
+
+function isRowError(error: unknown): boolean {
+  return sqliteCode(error).startsWith('SQLITE_CONSTRAINT');
+}
+
+/** Rolls an insertion back; never leaves this file. */
+class LanesMoved extends Error {}
 
 /** Appends on the application's own handle: joins its open transaction, or commits by itself. */
 export class HandleAppender implements EventAppender {
@@ -71,9 +92,12 @@ export class HandleAppender implements EventAppender {
     this.identity = identity;
     this.#inserter = new EventInserter(db, identity.lanes);
     // better-sqlite3 makes this a SAVEPOINT inside an open transaction.
-    this.#insertAll = db.transaction((events: readonly EncodedEvent[]) =>
-      events.map((event) => this.#inserter.insert(event)),
-    ).immediate;
+    this.#insertAll = db.transaction((events: readonly EncodedEvent[]) => {
+      const results = events.map((event) => this.#inserter.insert(event));
+      // Not before: reading first in a joined transaction would cost it its chance to wait.
+      if (this.#inserter.lanesMoved()) throw new LanesMoved();
+      return results;
+    }).immediate;
   }
 
   append(events: readonly EncodedEvent[]): AppendResult[] {
@@ -81,12 +105,23 @@ export class HandleAppender implements EventAppender {
     try {
       // Inside a transaction the promise is that COMMIT's; it cannot be changed there either.
       if (!joins) assertSynchronousFull(this.#db);
-      const only = events.length === 1 ? events[0] : undefined;
-      if (only !== undefined && only.dedupe === null) return [this.#inserter.insert(only)];
-      return this.#insertAll(events);
+      return this.#insertWithLanes(events);
     } catch (error) {
       const doing = 'storing events';
       throw rowError(error) ?? (joins ? toOutboxError : toCommitError)(error, doing);
+    }
+  }
+
+  /** Once more when the lanes were changed since the last time: what was stored is taken back. */
+  #insertWithLanes(events: readonly EncodedEvent[]): AppendResult[] {
+    try {
+      return this.#insertAll(events);
+    } catch (error) {
+      // A lane that is gone is refused by the table before the count is read.
+      const moved =
+        error instanceof LanesMoved || (isRowError(error) && this.#inserter.lanesMoved());
+      if (!moved) throw error;
+      return this.#insertAll(events);
     }
   }
 }

@@ -26,7 +26,7 @@ import type {
 import { mountTypeOf, networkFileSystem, refuseOldSqlite } from './checks.ts';
 import { type Database, type DatabaseConstructor, loadDatabaseConstructor } from './database.ts';
 import { toOutboxError } from './failures.ts';
-import { readMigrations, schemaVersion } from './migrate.ts';
+import { oldestCode, readMigrations, schemaVersion } from './migrate.ts';
 
 /** Total: what cannot be learnt is told as a problem. Blocks for a few milliseconds. */
 export function inspectOutboxFile(path: string): FileInspection {
@@ -134,13 +134,16 @@ function contentFacts(db: Database): ContentFacts {
   const schema = schemaVersion(db);
   const schemaKnown = readMigrations().length;
   const max = limits.doctorTopicsMax;
-  const topics = schema === schemaKnown ? topicsOf(db, max) : [];
+  const schemaOldestCode = schema === 0 ? 0 : oldestCode(db);
+  const usable = schema >= schemaKnown && schemaOldestCode <= schemaKnown;
+  const topics = usable ? topicsOf(db, max) : [];
   return {
     journalMode: String(read('journal_mode')),
     synchronous: Number(read('synchronous')),
     autoVacuum: Number(read('auto_vacuum')),
     freePagesBytes: Number(read('freelist_count')) * Number(read('page_size')),
     schema,
+    schemaOldestCode,
     schemaKnown,
     topics: topics.slice(0, max),
     topicsCut: topics.length > max,

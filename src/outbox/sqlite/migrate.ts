@@ -1,6 +1,10 @@
 /**
  * Numbered SQL files, applied once each, one transaction each. Two processes may race: the ledger
  * is read again inside the write transaction. A kill -9 leaves the schema at a whole number.
+ *
+ * Each file begins with `-- oldest code: N`: code that knows schema N or later may go on using the
+ * file after this migration. It is kept in the ledger, where older code reads it, so that
+ * applications and relays can be upgraded in any order.
  */
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -18,6 +22,8 @@ export interface Migration {
   readonly version: number;
   readonly name: string;
   readonly sql: string;
+  /** Code that knows this schema version, or a later one, may use the file afterwards. */
+  readonly oldestCode: number;
 }
 
 export interface MigrateOptions {
@@ -33,15 +39,19 @@ export function readMigrations(): Migration[] {
   const migrations = readdirSync(folder)
     .filter((name) => /^\d{4}_.+\.sql$/.test(name))
     .sort()
-    .map((name) => ({
-      version: Number(name.slice(0, 4)),
-      name,
-      sql: readFileSync(new URL(name, folder), 'utf8'),
-    }));
+    .map((name) => parseMigration(name, readFileSync(new URL(name, folder), 'utf8')));
   for (const [index, { version, name }] of migrations.entries()) {
     invariant(version === index + 1, `migrations are numbered without gaps: ${name}`);
   }
   return migrations;
+}
+
+export function parseMigration(name: string, sql: string): Migration {
+  const version = Number(name.slice(0, 4));
+  const oldestCode = Number(/^-- oldest code: (\d+)\n/.exec(sql)?.[1]);
+  const legal = oldestCode >= 1 && oldestCode <= version;
+  invariant(legal, `${name} begins with "-- oldest code: N", N from 1 to ${version}`);
+  return { version, name, sql, oldestCode };
 }
 
 /** Version of the file's schema; 0 when it has none of ours. */
@@ -51,15 +61,24 @@ export function schemaVersion(db: Database): number {
   return Number(db.prepare('SELECT max(version) FROM outbox_migrations').pluck().get() ?? 0);
 }
 
+/** Code that knows this schema version, or a later one, may use the file. Needs the ledger. */
+export function oldestCode(db: Database): number {
+  return Number(db.prepare('SELECT max(oldest_code) FROM outbox_migrations').pluck().get());
+}
+
 /**
- * Checks that the file has exactly the schema that this code knows.
+ * Checks that this code may use the file: its schema is the one known here, or a newer one that
+ * says so.
  * @throws SCHEMA_MISSING, SCHEMA_NEWER
  */
 export function checkSchema(db: Database, migrations = readMigrations()): void {
   const version = schemaVersion(db);
   const known = migrations.length;
   if (version > known) {
-    throw new SchemaNewerError(`the file has schema ${version}, this code knows ${known}`);
+    const oldest = oldestCode(db);
+    if (oldest <= known) return;
+    const message = `the file has schema ${version}, for code from schema ${oldest} on`;
+    throw new SchemaNewerError(`${message}; this code knows ${known}`);
   }
   if (version < known) {
     throw new SchemaMissingError(`the file has schema ${version}, this code needs ${known}`);
@@ -91,7 +110,7 @@ export function migrate(
 
 /** Returns false when another process was faster. */
 function apply(db: Database, migration: Migration, options: MigrateOptions): boolean {
-  const { version, name, sql } = migration;
+  const { version, name, sql, oldestCode } = migration;
   const waitMs = Number(db.pragma('busy_timeout', { simple: true }));
   db.pragma('busy_timeout = 5000');
   try {
@@ -100,11 +119,8 @@ function apply(db: Database, migration: Migration, options: MigrateOptions): boo
         if (schemaVersion(db) >= version) return false;
         if (version === 1) db.exec(ledger);
         db.exec(sql);
-        db.prepare('INSERT INTO outbox_migrations VALUES (?, ?, ?)').run(
-          version,
-          name,
-          options.clock.now(),
-        );
+        const row = { version, name, oldestCode, atMs: options.clock.now() };
+        db.prepare(insertMigration).run(row);
         if (version === 1) insertFirstRows(db, options);
         return true;
       })
@@ -120,10 +136,15 @@ function apply(db: Database, migration: Migration, options: MigrateOptions): boo
 }
 
 const ledger = `CREATE TABLE outbox_migrations (
-  version    INTEGER PRIMARY KEY,
-  name       TEXT    NOT NULL,
-  applied_at INTEGER NOT NULL
+  version     INTEGER PRIMARY KEY,
+  name        TEXT    NOT NULL,
+  oldest_code INTEGER NOT NULL,
+  applied_at  INTEGER NOT NULL
 ) STRICT`;
+
+const insertMigration = `
+  INSERT INTO outbox_migrations (version, name, oldest_code, applied_at)
+  VALUES (@version, @name, @oldestCode, @atMs)`;
 
 function insertFirstRows(db: Database, { clock, lanes }: MigrateOptions): void {
   db.prepare(`

@@ -13,19 +13,28 @@ import {
   loadDatabaseConstructor,
 } from './database.ts';
 import { toCommitError, toOutboxError } from './failures.ts';
+import { changeLanes } from './lane-count.ts';
 import { checkSchema, migrate } from './migrate.ts';
+import { Presence } from './presence.ts';
 import { SqliteStore } from './store.ts';
 
 export type SqliteSource =
   | { readonly path: string; readonly create?: boolean }
   | { readonly db: Database };
 
+/**
+ * `auto` makes the file and applies missing migrations; `check` wants them there; `look` too, and
+ * changes nothing of the file, which need not be writable.
+ */
+export type SchemaMode = 'auto' | 'check' | 'look';
+
 export interface SqliteOptions {
   readonly clock: Clock;
-  /** Applies missing migrations; otherwise the schema must be there. */
-  readonly migrate: boolean;
+  readonly schema: SchemaMode;
   /** Lanes of a new outbox; a file that exists must have the same. Default: 8, or the file's. */
   readonly lanes?: number | undefined;
+  /** Gives a drained file that exists `lanes` instead of refusing. */
+  readonly changeLanes?: boolean;
 }
 
 export interface SqliteOutbox {
@@ -35,6 +44,8 @@ export interface SqliteOutbox {
   readonly appender: EventAppender;
   /** Names of the migrations that opening applied. */
   readonly migrated: readonly string[];
+  /** The number of lanes that opening changed, or `null`. */
+  readonly lanesBefore: number | null;
   inTransaction(): boolean;
   /** Runs `fn` in an IMMEDIATE transaction of the appender's handle. */
   transaction<T>(fn: () => T): T;
@@ -54,18 +65,21 @@ export function openSqliteOutbox(source: SqliteSource, options: SqliteOptions): 
   const Constructor = given === null ? loadDatabaseConstructor() : constructorOf(given);
   const named = 'path' in source ? source.path : checkHandle(source.db);
   const mayCreate = 'path' in source && source.create !== false;
-  const create = mayCreate && options.migrate;
-  const first = openConnection(Constructor, named, { create, asItIs: !options.migrate });
+  const create = mayCreate && options.schema === 'auto';
+  const asItIs = options.schema === 'look';
+  const first = openConnection(Constructor, named, { create, asItIs });
   try {
     // One name for one file, whatever it was opened by: side files are found by it.
     const path = mainFile(first);
     const migrated = prepareSchema(first, options);
-    if (options.migrate) refuseReadOnly(first);
+    if (!asItIs) refuseReadOnly(first);
+    const lanesBefore = moveLanes(first, { Constructor, path, options });
     const identity = readIdentity(first, options.lanes);
     const handle = given ?? first;
     if (given === null) first.pragma(`busy_timeout = ${limits.enqueueBusyTimeoutMs}`);
     else first.close();
-    return describe({ Constructor, path, identity, handle, options, migrated, owned: !given });
+    const found = { identity, migrated, lanesBefore };
+    return describe({ Constructor, path, handle, options, ...found, owned: !given });
   } catch (error) {
     first.close();
     throw error;
@@ -77,9 +91,24 @@ function prepareSchema(db: Database, options: SqliteOptions): string[] {
   if (!Number.isInteger(lanes) || lanes < 1 || lanes > limits.lanesMax) {
     throw new ConfigInvalidError(`lanes: ${lanes} is not between 1 and ${limits.lanesMax}`);
   }
-  if (options.migrate) return migrate(db, { clock: options.clock, lanes });
+  if (options.schema === 'auto') return migrate(db, { clock: options.clock, lanes });
   checkSchema(db);
   return [];
+}
+
+interface LaneMove {
+  readonly Constructor: DatabaseConstructor;
+  readonly path: string;
+  readonly options: SqliteOptions;
+}
+
+function moveLanes(db: Database, { Constructor, path, options }: LaneMove): number | null {
+  const { lanes, changeLanes: wanted = false } = options;
+  if (!wanted || lanes === undefined) return null;
+  const presence = new Presence(Constructor, path);
+  db.pragma(`busy_timeout = ${limits.enqueueBusyTimeoutMs}`);
+  const before = changeLanes(db, { lanes, isRelayAlive: () => presence.isAnybodyAlive() });
+  return before === lanes ? null : before;
 }
 
 function readIdentity(db: Database, wanted: number | undefined): OutboxIdentity {
@@ -117,6 +146,7 @@ interface Opened {
   readonly handle: Database;
   readonly options: SqliteOptions;
   readonly migrated: readonly string[];
+  readonly lanesBefore: number | null;
   readonly owned: boolean;
 }
 
@@ -127,6 +157,7 @@ function describe({ Constructor, path, identity, handle, options, ...rest }: Ope
     path,
     appender,
     migrated: rest.migrated,
+    lanesBefore: rest.lanesBefore,
     inTransaction: () => handle.inTransaction,
     transaction: <T>(fn: () => T): T => runTransaction(handle, fn),
     openStore: () => {

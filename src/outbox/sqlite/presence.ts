@@ -68,6 +68,11 @@ export class Presence {
     return this.#isLocked(this.#sideFile(owner));
   }
 
+  /** Whether any relay of this file lives, owning a lane or not. */
+  isAnybodyAlive(): boolean {
+    return this.#sideFiles().some((file) => this.#isLocked(file));
+  }
+
   /** Removes the file when nobody holds it. */
   #isLocked(file: string): boolean {
     if (ownersHere.has(file)) return true;
@@ -89,12 +94,14 @@ export class Presence {
 
   /** Side files of relays that died without owning a lane are looked at by nobody else. */
   #removeStale(): void {
+    for (const file of this.#sideFiles()) this.#isLocked(file);
+  }
+
+  #sideFiles(): string[] {
     const prefix = `${basename(this.#path)}-relay-`;
-    for (const name of readdirSync(dirname(this.#path))) {
-      if (name.startsWith(prefix) && !name.endsWith('-journal')) {
-        this.#isLocked(join(dirname(this.#path), name));
-      }
-    }
+    return readdirSync(dirname(this.#path))
+      .filter((name) => name.startsWith(prefix) && !name.endsWith('-journal'))
+      .map((name) => join(dirname(this.#path), name));
   }
 }
 

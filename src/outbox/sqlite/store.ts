@@ -1,6 +1,6 @@
 /** The store seam on a SQLite file, over a connection of its own. */
 import type { Clock } from '../../core/clock.ts';
-import { invariant } from '../../core/errors.ts';
+import { invariant, LanesDifferError } from '../../core/errors.ts';
 import type { AppendResult, EncodedEvent, LoggedEvent } from '../../core/event.ts';
 import type {
   BatchBounds,
@@ -62,14 +62,17 @@ export class SqliteStore implements OutboxStore {
     this.#readPartitions = db
       .prepare('SELECT partitions FROM outbox_topics WHERE topic = ?')
       .pluck();
-    this.#keepPartitions = db.prepare('INSERT OR REPLACE INTO outbox_topics VALUES (?, ?)');
+    this.#keepPartitions = db.prepare(
+      'INSERT OR REPLACE INTO outbox_topics (topic, partitions) VALUES (?, ?)',
+    );
     this.#readHeartbeat = db.prepare(`
       SELECT relay_owner AS owner, relay_phase AS phase, relay_at AS atMs,
         relay_circuit AS circuit, relay_rate AS ratePerSecond
       FROM outbox_meta WHERE relay_owner IS NOT NULL`);
     this.#writeHeartbeat = db.prepare(`
       UPDATE outbox_meta SET relay_owner = @owner, relay_phase = @phase, relay_at = @atMs,
-        relay_circuit = @circuit, relay_rate = @ratePerSecond`);
+        relay_circuit = @circuit, relay_rate = @ratePerSecond
+      WHERE lanes = @lanes`);
     this.#held = db.prepare('SELECT sum(held) FROM outbox_lanes').pluck();
     this.#oldestDedupe = db.prepare('SELECT min(expires_at) FROM outbox_dedupe').pluck();
   }
@@ -77,6 +80,7 @@ export class SqliteStore implements OutboxStore {
   appendAll(events: readonly EncodedEvent[]): Promise<AppendResult[]> {
     return this.#writer.write('storing events', () => {
       try {
+        this.#inserter.lanesMoved();
         return events.map((event) => this.#inserter.insert(event));
       } catch (error) {
         throw rowError(error) ?? error;
@@ -86,8 +90,9 @@ export class SqliteStore implements OutboxStore {
 
   appendEach(events: readonly EncodedEvent[]): Promise<(AppendResult | Error)[]> {
     const insertOne = this.#db.transaction((event: EncodedEvent) => this.#inserter.insert(event));
-    return this.#writer.write('storing events', () =>
-      events.map((event) => {
+    return this.#writer.write('storing events', () => {
+      this.#inserter.lanesMoved();
+      return events.map((event) => {
         try {
           return insertOne(event);
         } catch (error) {
@@ -95,8 +100,8 @@ export class SqliteStore implements OutboxStore {
           if (own === null) throw error;
           return own;
         }
-      }),
-    );
+      });
+    });
   }
 
   changeMark(): number {
@@ -188,8 +193,11 @@ export class SqliteStore implements OutboxStore {
   }
 
   writeHeartbeat(heartbeat: Heartbeat): Promise<void> {
+    const { lanes } = this.identity;
     return this.#writer.write('writing the heartbeat', () => {
-      this.#writeHeartbeat.run(heartbeat);
+      // The first one comes after announceOwner(): from then on nobody changes the lanes.
+      if (this.#writeHeartbeat.run({ ...heartbeat, lanes }).changes === 1) return;
+      throw new LanesDifferError('the number of lanes was changed while the relay was starting');
     });
   }
 
@@ -200,7 +208,7 @@ export class SqliteStore implements OutboxStore {
       if (expiresAt !== null && (expiresAt as number) <= nowMs) {
         this.#pruner.forgetDedupe(nowMs, rows);
       }
-      return this.#pruner.prune(this.#lanes.readAll(), beforeMs, rows);
+      return this.#pruner.prune(this.#lanes.readAll(), { beforeMs, nowMs }, rows);
     });
     if (deleted < rows && this.#pruner.worthShrinking()) {
       await this.#writer.write('shrinking the file', () => this.#pruner.shrink());

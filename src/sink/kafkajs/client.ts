@@ -74,21 +74,3 @@ export class Client {
     for (const socket of this.#sockets) socket.destroy(new Error('the connection was given up'));
   }
 }
-
-/** Result of `work`, or `null` when it took longer; a late rejection is nobody's. */
-export async function within<T>(
-  clock: Clock,
-  ms: number,
-  work: Promise<T>,
-): Promise<{ value: T } | null> {
-  let cancel = () => {};
-  const late = new Promise<null>((resolve) => {
-    cancel = clock.after(ms, () => resolve(null));
-  });
-  work.catch(() => {}); // after the deadline nobody listens; before it the race rejects
-  try {
-    return await Promise.race([work.then((value) => ({ value })), late]);
-  } finally {
-    cancel();
-  }
-}

@@ -4,9 +4,10 @@
  * A connection that is not used is given up: the client's request queue polls once a millisecond
  * (tulios/kafkajs#1704).
  */
+import { within } from '../../core/clock.ts';
 import { classify } from '../classify.ts';
-import type { Driver, LeadersOutcome, Sender, SendFailure, TopicLeaders } from '../driver.ts';
-import { type Admin, Client, type KafkaJsOptions, within } from './client.ts';
+import type { Driver, LeadersOutcome, Sender } from '../driver.ts';
+import { type Admin, Client, type KafkaJsOptions } from './client.ts';
 import { TopicInquiry } from './leaders.ts';
 import { KafkaJsSender } from './sender.ts';
 
@@ -26,7 +27,8 @@ class KafkaJsDriver implements Driver {
   }
 
   createSender(label: string): Sender {
-    const sender = new KafkaJsSender(this.#options, label);
+    const forget = () => this.#senders.delete(sender);
+    const sender: KafkaJsSender = new KafkaJsSender(this.#options, label, forget);
     this.#senders.add(sender);
     return sender;
   }
@@ -52,11 +54,8 @@ class KafkaJsDriver implements Driver {
 
   async #ask(topics: readonly string[], endMs: number): Promise<LeadersOutcome> {
     const admin = await this.#connectAdmin();
-    const answers = new Map<string, TopicLeaders | SendFailure>();
     if (topics.length === 0) await admin.describeCluster();
-    // One topic at a time: a failing one would hide the answers for the others.
-    for (const topic of topics) answers.set(topic, await this.#inquiry.ask(admin, topic, endMs));
-    return { kind: 'answered', topics: answers };
+    return { kind: 'answered', topics: await this.#inquiry.askAll(admin, topics, endMs) };
   }
 
   #connectAdmin(): Promise<Admin> {

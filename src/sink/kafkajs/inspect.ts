@@ -2,7 +2,7 @@
  * Questions to a cluster: who is there, how brokers and topics are set up. Writes nothing, creates
  * no topic, and gives up in time; what was learnt until then is kept.
  */
-import type { Clock } from '../../core/clock.ts';
+import { type Clock, within } from '../../core/clock.ts';
 import { classify } from '../classify.ts';
 import type {
   BrokerFacts,
@@ -12,7 +12,7 @@ import type {
   TopicFacts,
   TopicSettings,
 } from '../inspection.ts';
-import { type Admin, Client, within } from './client.ts';
+import { type Admin, Client } from './client.ts';
 import { askVersions } from './versions.ts';
 
 export interface SinkQuestion {

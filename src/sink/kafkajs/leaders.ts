@@ -1,13 +1,14 @@
 /** What the broker knows about one topic, and making it when it is missing. */
+import { within } from '../../core/clock.ts';
 import { classify } from '../classify.ts';
 import type { SendFailure, TopicLeaders } from '../driver.ts';
-import { type Admin, Client, type KafkaJsOptions, within } from './client.ts';
+import { type Admin, Client, type KafkaJsOptions } from './client.ts';
 
 const leaderPollMs = 100;
 const closeMs = 1_000;
 
 /**
- * Asks about one topic; creates it when it is missing and the options say so.
+ * Asks about topics; creates one that is missing when the options say so.
  * @throws what the client throws when the connection is in trouble
  */
 export class TopicInquiry {
@@ -17,12 +18,31 @@ export class TopicInquiry {
     this.#options = options;
   }
 
-  async ask(admin: Admin, topic: string, endMs: number): Promise<TopicLeaders | SendFailure> {
+  /**
+   * One request for all. kafkajs throws for all when one topic has an error, so that one is then
+   * found by halves: a batch over hundreds of topics costs a few requests, not hundreds.
+   */
+  async askAll(admin: Admin, topics: readonly string[], endMs: number): Promise<Answers> {
+    if (topics.length === 0) return new Map();
+    const answer = await fetchLeaders(admin, topics);
+    if (!('kind' in answer)) return answer;
+    const [only, ...others] = topics;
+    if (only !== undefined && others.length === 0) {
+      return new Map([[only, await this.#ask(admin, only, endMs)]]);
+    }
+    const half = Math.ceil(topics.length / 2);
+    const left = await this.askAll(admin, topics.slice(0, half), endMs);
+    const right = await this.askAll(admin, topics.slice(half), endMs);
+    return new Map([...left, ...right]);
+  }
+
+  async #ask(admin: Admin, topic: string, endMs: number): Promise<TopicLeaders | SendFailure> {
     const { createTopics, clock } = this.#options;
     let created = false;
     for (;;) {
-      const answer = await fetchLeaders(admin, topic);
-      if (!('kind' in answer) || isConnectionTrouble(answer)) return answer;
+      const answers = await fetchLeaders(admin, [topic]);
+      if (!('kind' in answers)) return answers.get(topic) as TopicLeaders;
+      const answer = answers;
       const isMissing = answer.code === 'UNKNOWN_TOPIC_OR_PARTITION';
       if (isMissing && createTopics === 'never') return { ...answer, kind: 'refused-topic', topic };
       if (isMissing && !created) {
@@ -73,21 +93,34 @@ export class TopicInquiry {
   }
 }
 
-async function fetchLeaders(admin: Admin, topic: string): Promise<TopicLeaders | SendFailure> {
+type Answers = Map<string, TopicLeaders | SendFailure>;
+
+/** An answer for each of them, or the refusal of one. Throws when the connection is in trouble. */
+async function fetchLeaders(
+  admin: Admin,
+  names: readonly string[],
+): Promise<Map<string, TopicLeaders> | SendFailure> {
   try {
-    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    const partitions = topics.find(({ name }) => name === topic)?.partitions ?? [];
-    const leaderless = partitions.filter(({ leader }) => leader < 0);
-    return {
-      topic,
-      partitions: partitions.length,
-      leaderless: leaderless.map(({ partitionId }) => partitionId),
-    };
+    const { topics } = await admin.fetchTopicMetadata({ topics: [...names] });
+    const found = new Map(topics.map(({ name, partitions }) => [name, partitions]));
+    return new Map(names.map((topic) => [topic, leadersOf(topic, found.get(topic) ?? [])]));
   } catch (error) {
     const failure = classify(error);
     if (isConnectionTrouble(failure)) throw error;
-    return { ...failure, topic };
+    return failure;
   }
+}
+
+function leadersOf(
+  topic: string,
+  partitions: readonly { readonly partitionId: number; readonly leader: number }[],
+): TopicLeaders {
+  const leaderless = partitions.filter(({ leader }) => leader < 0);
+  return {
+    topic,
+    partitions: partitions.length,
+    leaderless: leaderless.map(({ partitionId }) => partitionId),
+  };
 }
 
 function isConnectionTrouble({ kind }: SendFailure): boolean {

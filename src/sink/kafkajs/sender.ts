@@ -6,10 +6,11 @@
  * success can drop records and still resolve). After any failure the producer is thrown away: it
  * would use its sequence numbers again, for other records, which the broker takes for repeats.
  */
+import { within } from '../../core/clock.ts';
 import { invariant } from '../../core/errors.ts';
 import { classify } from '../classify.ts';
 import type { PartitionAck, Sender, SendOutcome, SinkRecord } from '../driver.ts';
-import { Client, type KafkaJsOptions, type Message, type Producer, within } from './client.ts';
+import { Client, type KafkaJsOptions, type Message, type Producer } from './client.ts';
 
 /** Sequence numbers wrap wrongly in kafkajs; a producer is replaced long before that. */
 const recordsPerProducerMax = 1_000_000_000;
@@ -18,13 +19,16 @@ const closeMs = 1_000;
 export class KafkaJsSender implements Sender {
   readonly #options: KafkaJsOptions;
   readonly #label: string;
+  readonly #onClosed: () => void;
   #client: Client | null = null;
   #producer: Producer | null = null;
   #records = 0;
 
-  constructor(options: KafkaJsOptions, label: string) {
+  /** @param onClosed called when the owner has closed it for good */
+  constructor(options: KafkaJsOptions, label: string, onClosed: () => void = () => {}) {
     this.#options = options;
     this.#label = label;
+    this.#onClosed = onClosed;
   }
 
   async send(records: readonly SinkRecord[], deadlineMs: number): Promise<SendOutcome> {
@@ -55,7 +59,7 @@ export class KafkaJsSender implements Sender {
     deadlineMs: number,
     phase: { sending: boolean },
   ): Promise<SendOutcome> {
-    if (this.#records > recordsPerProducerMax) await this.close();
+    if (this.#records > recordsPerProducerMax) await this.#rest();
     const producer = this.#producer ?? (await this.#connect(deadlineMs));
     phase.sending = true;
     this.#records += records.length;
@@ -96,6 +100,11 @@ export class KafkaJsSender implements Sender {
   }
 
   async close(): Promise<void> {
+    await this.#rest();
+    this.#onClosed();
+  }
+
+  async #rest(): Promise<void> {
     const producer = this.#producer;
     const disconnected = producer?.disconnect() ?? Promise.resolve();
     try {
@@ -127,7 +136,8 @@ function groupByTopic(records: readonly SinkRecord[]): { topic: string; messages
 }
 
 function toMessage({ key, value, partition, headers, timestampMs }: SinkRecord): Message {
-  const named: Record<string, Buffer | Buffer[]> = {};
+  // Without a prototype: a header may be called __proto__ or constructor.
+  const named: Record<string, Buffer | Buffer[]> = Object.create(null);
   for (const [name, bytes] of headers) {
     const held = named[name];
     const one = bytes as Buffer; // not null: checked before

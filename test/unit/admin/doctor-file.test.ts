@@ -23,6 +23,7 @@ const contents: ContentFacts = {
   autoVacuum: 2,
   freePagesBytes: 0,
   schema: 1,
+  schemaOldestCode: 1,
   schemaKnown: 1,
   topics: [],
   topicsCut: false,
@@ -33,7 +34,7 @@ const problem = (code: string) => ({ code, message: 'what happened', hint: 'what
 
 /** What is not ok, as `check severity`. */
 function bad(facts: Partial<FileInspection>): string[] {
-  return judgeFile({ ...healthy, ...facts })
+  return judgeFile({ ...healthy, ...facts }, 'auto')
     .filter(({ severity }) => severity !== 'ok')
     .map(({ check, severity }) => `${check} ${severity}`);
 }
@@ -41,17 +42,18 @@ function bad(facts: Partial<FileInspection>): string[] {
 describe('judging a file', () => {
   it('finds nothing in one that is in order, and looks at everything', () => {
     expect(bad({})).toEqual([]);
-    expect(judgeFile(healthy)).toHaveLength(13);
+    expect(judgeFile(healthy, 'auto')).toHaveLength(13);
   });
 
   it('says what it breaks and how to mend it whenever it is not ok', () => {
-    const worst = judgeFile({
+    const ill = {
       ...healthy,
       folder: { ...folder, network: 'NFS', freeBytes: 0n, writable: false },
       file: { ...file, mode: 0o666, writable: false },
       sqlite: problem('SQLITE_SECOND_COPY'),
       contents: problem('FILE_UNUSABLE'),
-    }).filter(({ severity }) => severity !== 'ok');
+    };
+    const worst = judgeFile(ill, 'auto').filter(({ severity }) => severity !== 'ok');
     expect(worst).toHaveLength(7);
     for (const { breaks, mend } of worst) expect([breaks, mend]).not.toContain(null);
   });
@@ -83,9 +85,10 @@ describe('judging a file', () => {
   });
 
   it.each<[string, Partial<ContentFacts>, string[]]>([
-    ['a newer schema', { schema: 2 }, ['file.schema error']],
+    ['a newer schema', { schema: 2 }, []],
+    ['a schema not for us', { schema: 2, schemaOldestCode: 2 }, ['file.schema error']],
     ['an older schema', { schema: 1, schemaKnown: 2 }, ['file.schema note']],
-    ['no schema', { schema: 0 }, ['file.schema error']],
+    ['no schema', { schema: 0, schemaOldestCode: 0 }, ['file.schema error']],
     ['no schema in a journal', { schema: 0, journalMode: 'delete' }, ['file.schema error']],
     ['a rollback journal', { journalMode: 'delete' }, ['file.journal warning']],
     ['synchronous NORMAL', { synchronous: 1 }, ['file.synchronous error']],
@@ -95,6 +98,14 @@ describe('judging a file', () => {
     ['free pages that are given back', { autoVacuum: 2, freePagesBytes: 2 ** 30 }, []],
   ])('with %s', (_, given, expected) => {
     expect(bad({ contents: { ...contents, ...given } })).toEqual(expected);
+  });
+
+  it('with an older schema that must not be migrated: an error', () => {
+    const older = { ...healthy, contents: { ...contents, schemaKnown: 2 } };
+    expect(judgeFile(older, 'check').at(-1)).toMatchObject({
+      check: 'file.schema',
+      severity: 'error',
+    });
   });
 
   it.each<[string, Partial<FileInspection>, string[]]>([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BadLines } from '../../../src/cli/bad-lines.ts';
+import { type BadLine, BadLines } from '../../../src/cli/bad-lines.ts';
 import { EventInvalidError } from '../../../src/core/errors.ts';
 
 const rules = { topic: undefined, keyField: undefined };
@@ -8,9 +8,9 @@ const line = (number: number, text: string | null) => ({
   bytes: text === null ? null : Buffer.from(text),
 });
 
-function collect(validate: () => void = () => {}) {
-  const said: string[] = [];
-  const bad = new BadLines({ say: (text) => said.push(text), validate });
+function collect(validate: () => void = () => {}, rest: { toldMax?: number } = {}) {
+  const said: (BadLine | 'more')[] = [];
+  const bad = new BadLines({ say: (one) => said.push(one), validate, ...rest });
   return { said, bad };
 }
 
@@ -21,8 +21,8 @@ describe('bad lines', () => {
     expect(bad.parse(line(8, null), rules)).toBeNull();
     expect(bad.count).toBe(2);
     expect(said).toEqual([
-      expect.stringMatching(/^line 7: is not JSON.*\n$/),
-      'line 8: is too long\n',
+      { line: 7, problem: expect.stringMatching('is not JSON') },
+      { line: 8, problem: 'is too long' },
     ]);
     expect(bad.told[1]).toEqual({ line: 8, problem: 'is too long' });
   });
@@ -33,7 +33,14 @@ describe('bad lines', () => {
     expect(bad.count).toBe(30);
     expect(bad.told).toHaveLength(20);
     expect(said).toHaveLength(21);
-    expect(said.at(-1)).toBe('further bad lines are only counted\n');
+    expect(said.at(-1)).toBe('more');
+  });
+
+  it('are all told when there is no bound, and the first 20 kept', () => {
+    const { said, bad } = collect(() => {}, { toldMax: Number.POSITIVE_INFINITY });
+    for (let number = 1; number <= 30; number += 1) bad.parse(line(number, '?'), rules);
+    expect(said).toHaveLength(30);
+    expect(bad.told).toHaveLength(20);
   });
 
   it('include what the outbox would refuse', () => {
@@ -41,7 +48,7 @@ describe('bad lines', () => {
       throw new EventInvalidError('topic is too long');
     });
     expect(bad.parse(line(1, '{"topic":"t","value":1}'), rules)).toBeNull();
-    expect(said).toEqual(['line 1: topic is too long\n']);
+    expect(said).toEqual([{ line: 1, problem: 'topic is too long' }]);
   });
 
   it('do not include defects: those are thrown', () => {

@@ -198,6 +198,7 @@ headers: false
     expect(resolveFile(load({ file: good }))).toEqual({
       db: 'shop.db',
       lanes: 4,
+      migrate: 'auto',
       recordBytesMax: 1_000_000,
     });
     const bad = fileOf('bad.yml', 'db: shop.db\nretries: 3\n');

@@ -49,6 +49,7 @@ describe('defaults', () => {
       source: null,
       lanes: undefined,
       logLevel: 'info',
+      migrate: 'auto',
     });
   });
 
@@ -84,7 +85,8 @@ describe('faults', () => {
       'batchEvents must be a whole number: 1.5',
       'batchPartitionBytes must not exceed batchBytes (2000): 3000',
       'brokers.0 must be host:port: "kafka"',
-      'createTopics must be "broker", "never" or {"partitions": N, "replicationFactor": N}: "maybe"',
+      'createTopics must be "broker", "never" or ' +
+        '{"partitions": N, "replicationFactor": N}: "maybe"',
       'db must be given (--db or OUTBOX_RELAY_DB)',
       'headers must be true or false: "yes"',
       'leaseMs must be 25000 or more: sendTimeoutMs (20000) and a quarter: 20000',

@@ -28,7 +28,7 @@ describe('the checker', () => {
   it('sees a dropped event', () => {
     const found = find(withRecord(consumed, 17, () => []));
     expect(found).toMatchObject({ lost: 1, delivered: events - 1, reordered: 0 });
-    expect(found.examples[0]).toContain('lost: seq 18');
+    expect(found.examples[0]).toContain('lost: number 18');
   });
 
   it('counts each repeat, and no repeat as disorder', () => {
@@ -92,12 +92,12 @@ describe('the checker', () => {
 describe('measuring the recovery', () => {
   // Accepted at 1,000 … 1,039; dead from 1,010 to 1,020, answering at 1,030.
   const times = { killedAtMs: 1_010, startedAtMs: 1_020, answeredAtMs: 1_030 };
-  const delayed = (appendedAtMs: (seq: number) => number) =>
+  const delayed = (appendedAtMs: (number: number) => number) =>
     consumed.map((record, at) => ({ ...record, appendedAtMs: appendedAtMs(at + 1) }));
 
   it('takes the moments from the broker’s append times', () => {
-    // Until seq 10 at once; 11 to 31 at 1,530 … 2,530; the others later still.
-    const records = delayed((seq) => (seq <= 10 ? 1_005 : 1_530 + (seq - 11) * 50));
+    // Until number 10 at once; 11 to 31 at 1,530 … 2,530; the others later still.
+    const records = delayed((number) => (number <= 10 ? 1_005 : 1_530 + (number - 11) * 50));
     expect(measureRecovery(ledger, records, times)).toEqual({
       acceptedDuringOutage: 10,
       firstDeliverySeconds: 0.5,
@@ -107,7 +107,7 @@ describe('measuring the recovery', () => {
   });
 
   it('measures a delivery by the first of its repeats', () => {
-    const records = delayed((seq) => (seq <= 10 ? 1_005 : 1_530));
+    const records = delayed((number) => (number <= 10 ? 1_005 : 1_530));
     const repeats = records.map((record) => ({ ...record, appendedAtMs: 9_000 }));
     const found = measureRecovery(ledger, [...repeats, ...records], times);
     expect(found).toMatchObject({ firstDeliverySeconds: 0.5, drainSeconds: 0.5 });

@@ -31,7 +31,7 @@ describe('flights', () => {
 });
 
 describe('the ledger', () => {
-  const accepted = { seq: 7, id: 'id-7', key: 'SFO', hash: hashOf('x'), atMs: 5 };
+  const accepted = { number: 7, id: 'id-7', key: 'SFO', hash: hashOf('x'), atMs: 5 };
   const unknown = { key: 'JFK', hash: hashOf('y'), atMs: 6 };
 
   it('is there to read as soon as append has resolved', async () => {

@@ -7,6 +7,7 @@ import {
 } from '../../../scripts/demo/judge.ts';
 
 const passed: Omit<DemoReport, 'faults'> = {
+  issued: 100,
   accepted: 100,
   delivered: 100,
   lost: 0,
@@ -45,7 +46,11 @@ describe('the verdict', () => {
     ['an outage nobody published in', { acceptedDuringOutage: 0 }, 1],
     ['an outage that used no round up', { roundsUsedUp: 0 }, 1],
     ['an unknown number of rounds', { roundsUsedUp: null }, 1],
-    ['an empty run', { accepted: 0, delivered: 0 }, 1],
+    ['an empty run', { issued: 0, accepted: 0, delivered: 0 }, 1],
+    ['a publish that was refused', { issued: 101 }, 1],
+    ['publishes of unknown outcome', { issued: 102, unknown: 2 }, 1],
+    ['a run without a job', { deliveredByJob: 0 }, 1],
+    ['a flush that hit nothing', { pendingAtFlush: 0 }, 1],
   ];
   it.each(broken)('fails %s with exit code 1', (_, change, faults) => {
     const found = judgeRun({ ...passed, ...change });

@@ -12,7 +12,7 @@ const keys = ['SFO', 'JFK', 'ATL', 'ORD'];
 /** `events` accepted in turn over four keys, each key in one of two partitions, all delivered. */
 export function soundLog(events: number): Log {
   const accepted: AcceptedEvent[] = Array.from({ length: events }, (_, at) => ({
-    seq: at + 1,
+    number: at + 1,
     id: `id-${at + 1}`,
     key: keys[at % keys.length] as string,
     hash: hashOf(`value ${at + 1}`),

@@ -82,7 +82,7 @@ describe('shared commits', () => {
     expect(store.groups).toEqual([['1'], ['2', '3', '4']]);
   });
 
-  it(`stores at most ${limits.publishGroupMax} events in one commit, the oldest first`, async () => {
+  it(`stores at most ${limits.publishGroupMax} events in a commit, the oldest first`, async () => {
     const store = new GroupStore();
     const publisher = new Publisher(store.open);
     const all = numbers(limits.publishGroupMax + 1);

@@ -26,9 +26,17 @@ function event(seq: number, changes: Partial<LoggedEvent> = {}): LoggedEvent {
   return { lane: laneOf(base, rules.lanes), ...base };
 }
 
-const twoPartitions = () => 2;
+const twoPartitions = () => ({ forKeys: 2, now: 2 });
 
 describe('buildBatch', () => {
+  it('takes a partition that a topic has grown, and places keys over those it had', () => {
+    const grown = () => ({ forKeys: 2, now: 6 });
+    const events = [event(1, { partition: 5 }), event(3)];
+    const { records, fault } = buildBatch(events, grown, rules);
+    expect(records.map(({ partition }) => partition)).toEqual([5, 1]);
+    expect(fault).toBeNull();
+  });
+
   it('keeps the order of the log and ends with the seq of its last record', () => {
     const batch = buildBatch([event(3), event(5), event(9)], twoPartitions, rules);
     expect(batch.records.map((record) => record.timestampMs)).toEqual([1_003, 1_005, 1_009]);
@@ -57,12 +65,16 @@ describe('buildBatch', () => {
     const events = [event(1, large), event(2, { partition: 1 }), event(3, large)];
     expect(buildBatch(events, twoPartitions, rules).lastSeq).toBe(2);
     const huge = event(1, { value: Buffer.alloc(5_000) });
-    expect(buildBatch([huge, event(2)], () => 1, rules).lastSeq).toBe(1);
+    expect(buildBatch([huge, event(2)], () => ({ forKeys: 1, now: 1 }), rules).lastSeq).toBe(1);
   });
 
   it('ends before a topic that is not known', () => {
     const events = [event(1), event(2, { topic: 'other' }), event(3)];
-    const batch = buildBatch(events, (topic) => (topic === 'topic' ? 2 : null), rules);
+    const batch = buildBatch(
+      events,
+      (topic) => (topic === 'topic' ? twoPartitions() : null),
+      rules,
+    );
     expect(batch).toMatchObject({ lastSeq: 1, fault: null });
   });
 

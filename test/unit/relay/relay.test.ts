@@ -96,6 +96,13 @@ describe('a relay', () => {
   });
 });
 
+it('a relay finishes a job of a lane that is no more: nothing waits there', async () => {
+  await bench.core.start();
+  const signal = new AbortController().signal;
+  const request = { lane: 7, attempt: 1, attempts: 61, via: 'job', signal } as const;
+  expect(await bench.handler?.(request)).toEqual({ again: false });
+});
+
 describe('a refused record', () => {
   it('is found by halving, after all before it; nothing is skipped', async () => {
     bench.driver.interceptSends(async (records) => {
@@ -138,6 +145,37 @@ describe('a refused record', () => {
   });
 });
 
+describe('a defect', () => {
+  it('of one event is found by halving and told; the circuit stays closed', async () => {
+    bench = new RelayBench({ lanes: 4 });
+    const circuit = bench.listen('circuit');
+    bench.driver.interceptSends(async (records) => {
+      const bad = records.some(({ value }) => String(value) === '7');
+      return bad ? failure('bug', 'TypeError') : null;
+    });
+    bench.append('orders', ...numbers(10));
+    await bench.core.start();
+    await bench.clock.advance(60_000);
+    const failed = bench.store.summary().lanes.filter(({ failure: why }) => why !== null);
+    expect(failed.map(({ failure: why }) => why)).toMatchObject([{ kind: 'bug', seq: 7 }]);
+    expect(bench.written('orders')).not.toContain('7');
+    expect(circuit).toEqual([]);
+  });
+});
+
+describe('an event for a partition that its topic grew', () => {
+  it('is sent, while keys keep their places', async () => {
+    bench.driver.createTopic('orders', 3);
+    bench.append('orders', 'first');
+    await bench.core.start();
+    await bench.clock.advance(1_000);
+    bench.driver.growTopic('orders', 6);
+    bench.appendTo('orders', 4, 'to the new one');
+    await bench.clock.advance(60_000);
+    expect(bench.written('orders')).toEqual(['first', 'to the new one']);
+  });
+});
+
 describe('a lease', () => {
   it('that was lost while a batch was on its way moves no cursor', async () => {
     const lost = bench.listen('leaseLost');
@@ -166,7 +204,7 @@ describe('a lease', () => {
     expect(bench.written('orders')).toEqual([]);
   });
 
-  it('of a living owner is kept, of a dead one taken at once, of a frozen one after its time', async () => {
+  it('of a living owner is kept, a dead one’s taken at once, a frozen one’s later', async () => {
     bench = new RelayBench({ leaseMs: 30_000 });
     bench.append('orders', 'one');
     const presence = await bench.store.announceOwner('frozen');

@@ -17,6 +17,16 @@ const tasks = {
   demo: { needs: all, steps: [[join(root, 'scripts', 'demo', 'main.ts')]] },
   test: { needs: all, steps: [[join(root, 'scripts', 'test', 'main.ts')]] },
   'test:unit': { needs: basic, steps: [[vitest, 'run', '--project', 'unit']] },
+  'test:portable': {
+    needs: basic,
+    // What needs neither Linux nor Docker: network.test.ts replaces Linux's own mount table.
+    steps: [
+      [vitest, 'run', '--project', 'unit', '--exclude', 'test/unit/outbox/network.test.ts'],
+      [vitest, 'run', '--project', 'contract', 'store', 'pruning'],
+    ],
+  },
+  'test:versions': { needs: all, steps: [[join(root, 'scripts', 'versions', 'main.ts')]] },
+  bench: { needs: all, steps: [[join(root, 'scripts', 'bench', 'main.ts')]] },
   check: {
     needs: basic,
     steps: [
@@ -27,6 +37,7 @@ const tasks = {
   },
   build: { needs: basic, steps: [[join(root, 'scripts', 'build.mjs')]] },
   format: { needs: basic, steps: [[biome, 'check', '--write', '.']] },
+  'docs:api': { needs: basic, steps: [[join(root, 'scripts', 'docs', 'api.mjs')]] },
   docs: { needs: basic, steps: [[join(root, 'scripts', 'docs', 'configuration.ts')]] },
 };
 

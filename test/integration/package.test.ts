@@ -1,0 +1,128 @@
+/** The package as users get it: packed, installed into empty projects, used from each of them. */
+import { type ExecFileSyncOptions, execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { root } from '../support/child.ts';
+
+let folder: string;
+let tarball: string;
+let files: string[];
+
+const run = (file: string, args: string[], options: ExecFileSyncOptions = {}): string =>
+  String(execFileSync(file, args, { cwd: root, stdio: 'pipe', ...options }));
+const tool = (...path: string[]) => join(root, 'node_modules', ...path);
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'outbox-package-'));
+  run('npm', ['pack', '--pack-destination', folder]);
+  tarball = join(folder, readdirSync(folder)[0] as string);
+  files = run('tar', ['-tzf', tarball]).trim().split('\n');
+}, 240_000);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** An empty project of this type with the package installed as its README says. */
+function project(name: string, manifest: object): string {
+  const path = join(folder, name);
+  mkdirSync(path);
+  writeFileSync(join(path, 'package.json'), JSON.stringify({ name, private: true, ...manifest }));
+  const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'];
+  run('npm', ['install', ...options, tarball, 'better-sqlite3'], { cwd: path });
+  return path;
+}
+
+describe('the package', () => {
+  it('contains what it runs on, and nothing else', () => {
+    const names = files.map((file) => file.replace(/^package\//, ''));
+    const wanted = ['dist/index.js', 'dist/index.d.ts', 'dist/testing/index.js'];
+    const shipped = ['dist/cli/main.js', 'migrations/0001_outbox.sql', 'README.md', 'LICENSE'];
+    expect(names).toEqual(expect.arrayContaining([...wanted, ...shipped, 'CHANGELOG.md']));
+    const folders = new Set(names.map((file) => file.split('/')[0]));
+    expect([...folders].sort()).toEqual(
+      ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'migrations', 'package.json'].sort(),
+    );
+  });
+
+  it('publishes an event from an ES module, and from its command line', () => {
+    const path = project('esm', { type: 'module' });
+    writeFileSync(
+      join(path, 'main.js'),
+      `import { openOutbox } from 'outbox-relay';
+       import { createTestOutbox } from 'outbox-relay/testing';
+       const outbox = openOutbox({ path: 'shop.db' });
+       console.log(outbox.enqueue({ topic: 'orders', key: 'k', value: { id: 1 } }).seq);
+       await outbox.close();
+       const test = await createTestOutbox();
+       test.outbox.enqueue({ topic: 'orders', value: 'through the relay' });
+       const [event] = await test.waitFor(1);
+       console.log(String(event.value));
+       await test.close();`,
+    );
+    expect(run(process.execPath, ['main.js'], { cwd: path })).toBe('1\nthrough the relay\n');
+    const bin = join(path, 'node_modules', '.bin', 'outbox-relay');
+    const input = '{"topic":"orders","value":"typed"}\n';
+    const published = run(bin, ['publish', '--db', 'shop.db', '--json'], { cwd: path, input });
+    expect(JSON.parse(published)).toMatchObject({ stored: 1, firstSeq: 2 });
+    const status = run(bin, ['status', '--db', 'shop.db', '--json'], { cwd: path });
+    expect(JSON.parse(status)).toMatchObject({ pending: 2 });
+  }, 240_000);
+
+  it('publishes an event from CommonJS, by require()', () => {
+    const path = project('cjs', {});
+    writeFileSync(
+      join(path, 'main.js'),
+      `const { openOutbox, OutboxRelayError } = require('outbox-relay');
+       const { createTestOutbox } = require('outbox-relay/testing');
+       const outbox = openOutbox({ path: 'shop.db' });
+       outbox.publish({ topic: 'orders', value: 'v' }).then(({ seq }) => {
+         console.log(seq, typeof OutboxRelayError, typeof createTestOutbox);
+         return outbox.close();
+       });`,
+    );
+    expect(run(process.execPath, ['main.js'], { cwd: path })).toBe('1 function function\n');
+  }, 240_000);
+
+  it('is typed for TypeScript, checked without skipLibCheck, and publishes from there', () => {
+    const path = project('typescript', { type: 'module' });
+    writeFileSync(
+      join(path, 'main.ts'),
+      `import Database from 'better-sqlite3';
+       import { openOutbox, type AppendResult, type Relay, createRelay } from 'outbox-relay';
+       import { createTestOutbox } from 'outbox-relay/testing';
+       interface Topics { orders: { id: number } }
+       const db = new Database('shop.db');
+       db.pragma('journal_mode = WAL');
+       db.pragma('synchronous = FULL');
+       const outbox = openOutbox<Topics>({ db });
+       const result: AppendResult = outbox.enqueue({ topic: 'orders', value: { id: 1 } });
+       // @ts-expect-error: not the value of orders
+       const wrong = () => outbox.enqueue({ topic: 'orders', value: 'one' });
+       const relay: Relay = createRelay({ db: 'shop.db', brokers: ['127.0.0.1:9092'] });
+       console.log(result.seq, typeof wrong, typeof relay.start, typeof createTestOutbox);
+       await outbox.close();
+       db.close();`,
+    );
+    const compilerOptions = {
+      ...{ module: 'nodenext', target: 'es2024', strict: true, skipLibCheck: false },
+      ...{ lib: ['es2024', 'esnext.disposable'], types: ['node'], outDir: 'out' },
+    };
+    writeFileSync(
+      join(path, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions, files: ['main.ts'] }),
+    );
+    run(process.execPath, [tool('typescript', 'bin', 'tsc')], { cwd: path });
+    expect(run(process.execPath, ['out/main.js'], { cwd: path })).toBe(
+      '1 function function function\n',
+    );
+  }, 240_000);
+
+  it('is clean to publint and to arethetypeswrong', () => {
+    const publint = tool('publint', 'src', 'cli.js');
+    expect(run(process.execPath, [publint, 'run', tarball, '--strict'])).toContain('All good!');
+    const attw = tool('@arethetypeswrong', 'cli', 'dist', 'index.js');
+    // ESM only: Node 22.12 and later load it by require() too, as the test above shows.
+    const args = [attw, tarball, '--profile', 'esm-only', '--no-color'];
+    expect(run(process.execPath, args)).toContain('🟢 (ESM)'); // it throws on any problem
+  }, 240_000);
+});

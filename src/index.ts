@@ -1,5 +1,7 @@
 /** outbox-relay: what is listed here is public; everything else may change. */
 
+export type { Diagnosis } from './admin/doctor/doctor.ts';
+export type { CheckId, Finding, Severity } from './admin/doctor/finding.ts';
 export type { LaneStatus, OutboxStatus } from './admin/status.ts';
 // Writing events
 // Relaying them
@@ -23,6 +25,7 @@ export type { Clock } from './core/clock.ts';
 export { type ErrorFacts, errorFacts, OutboxRelayError } from './core/errors.ts';
 export type { AnyTopics, AppendResult, EventOf, HeaderValue, OutboxEvent } from './core/event.ts';
 export type { RetryPolicy } from './core/retry.ts';
+export { type DiagnoseHooks, diagnose } from './diagnose.ts';
 export type { Outbox } from './enqueue/outbox.ts';
 export type { CircuitState, LaneFailure, OutboxIdentity } from './outbox/store.ts';
 export type { RelayEvents } from './relay/events.ts';

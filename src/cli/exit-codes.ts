@@ -11,6 +11,8 @@ export const exitCodes = Object.freeze({
     meaning: 'the outbox file cannot be used: missing, network share, schema, disk',
   },
   deadline: { code: 5, meaning: 'a stop had to cut a running drain off; its events stay' },
+  warning: { code: 6, meaning: 'doctor: it works, but a finding needs attention' },
+  unhealthy: { code: 7, meaning: 'doctor: events are not accepted or not delivered as it is' },
   newer: { code: 8, meaning: 'a newer version of outbox-relay has migrated the file' },
   interrupt: { code: 130, meaning: 'SIGINT ended it before its time; a clean stop of run is 0' },
   terminate: { code: 143, meaning: 'the same by SIGTERM' },

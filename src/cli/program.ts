@@ -1,6 +1,7 @@
 /** The commands and what `--help` says about all of them. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { addDoctorCommand } from './doctor.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addMigrateCommand } from './migrate.ts';
 import { addPublishCommand } from './publish.ts';
@@ -40,6 +41,7 @@ export function createProgram(shell: Shell, end: (code: number) => void): Comman
   addRunCommand(program, shell, end);
   addPublishCommand(program, shell, end);
   addStatusCommand(program, shell);
+  addDoctorCommand(program, end);
   addMigrateCommand(program);
   return program;
 }

@@ -3,7 +3,9 @@ import type { Command } from 'commander';
 import { type Logger, pino } from 'pino';
 import { createRelay, type Relay } from '../app.ts';
 import { maskSecrets } from '../config/fault.ts';
+import type { RelayOptions } from '../config/options.ts';
 import { resolveLoaded } from '../config/resolve.ts';
+import { diagnose } from '../diagnose.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addOptions, type Flags, readOptions } from './options.ts';
 import type { Shell } from './shell.ts';
@@ -15,7 +17,8 @@ Examples:
     --retries 60 --delay 5000
   OUTBOX_RELAY_REDIS=rediss://user:secret@redis:6380 outbox-relay run --config outbox-relay.yml
 
-The outbox file is made if there is none. Kafka and Redis may be away at the start.
+The outbox file is made if there is none. Kafka and Redis may be away at the start. What the
+doctor would warn about is logged once, with the name of its check.
 SIGTERM or SIGINT stops cleanly within --stop-deadline; a second one stops at once.
 Logs are JSON lines on stdout. No event's key or value is ever logged.`;
 
@@ -37,13 +40,30 @@ async function run(flags: Flags, shell: Shell): Promise<void> {
   const { db, brokers, redis, retry, logLevel, stopDeadlineMs } = config;
   const logger = pino({ level: logLevel, base: null });
   const { interrupted } = shell;
-  const relay = createRelay(loaded.options as Parameters<typeof createRelay>[0]);
+  const options = loaded.options as RelayOptions; // as resolveLoaded has just checked
+  const relay = createRelay(options);
   logEvents(relay, logger);
   logger.info({ db, brokers, redis: redis && maskSecrets(redis), retry }, 'starting');
   await relay.start();
+  const examined = logFindings(options, logger, interrupted);
   const signal = await nameOf(interrupted);
   logger.info({ signal, stopDeadlineMs }, 'stopping; a second signal stops at once');
   await relay.stop();
+  await examined;
+}
+
+/** What the doctor finds, beside the relay's work; neither delays the start nor fails the run. */
+async function logFindings(options: RelayOptions, logger: Logger, signal: AbortSignal) {
+  try {
+    const { findings } = await diagnose(options, { signal });
+    if (signal.aborted) return; // given up: what was not answered says nothing
+    for (const { check, severity, found, breaks, mend } of findings) {
+      if (severity !== 'warning' && severity !== 'error') continue;
+      logger.warn({ check, severity, breaks, mend }, found);
+    }
+  } catch (error) {
+    logger.warn({ cause: String(error) }, 'the doctor failed; the relay goes on');
+  }
 }
 
 /** Resolves with the signal's name once there is one. */

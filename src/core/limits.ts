@@ -44,4 +44,21 @@ export const limits = Object.freeze({
   /** And of at most this many bytes: a commit blocks the event loop while it writes them. */
   publishGroupBytesMax: 8 * 1_024 * 1_024,
   stopDeadlineMsDefault: 10_000,
+  /** Together below 10 s when everything is away: Redis and Kafka are asked side by side. */
+  doctorKafkaMs: 8_000,
+  doctorRedisMs: 3_000,
+  /** The doctor waits inside SQLite, and so blocks the event loop, no longer than this. */
+  doctorBusyTimeoutMs: 100,
+  /** Pending events that the doctor looks at for their topics: a look, not a count. */
+  doctorEventsMax: 10_000,
+  /** Topics that the doctor asks Kafka about: one small question each. */
+  doctorTopicsMax: 100,
+  /** At 3,000 events/s of 512 B an outage fills a gigabyte in some eight minutes. */
+  diskFreeBytesLow: 1_024 ** 3,
+  /** Below it the log of a few large commits and the copy that a checkpoint makes do not fit. */
+  diskFreeBytesMin: 64 * 1_024 ** 2,
+  /** Unused pages worth a VACUUM; less is used again within minutes. */
+  freePagesBytesMax: 64 * 1_024 ** 2,
+  /** Kafka’s own default since 2.0, seven days: a long weekend must not cost a consumer’s place. */
+  offsetsRetentionMinutesMin: 7 * 24 * 60,
 });

@@ -1,6 +1,6 @@
 /**
  * The trigger on BullMQ: one job per lane with work, carrying the configured retry count and
- * delay. The one importer of bullmq and ioredis.
+ * delay. The one importer of bullmq.
  *
  * - `deduplication` with `keepLastIfActive`: many wake-ups are one, and one during a run leads to
  *   one more run; plain deduplication would lose it (taskforcesh/bullmq#3151).
@@ -11,11 +11,11 @@
  *   relay does not wait for that (see the sweep), so the lock is short and stalling is forgiven.
  */
 import { type JobsOptions, Queue, Worker } from 'bullmq';
-import { Redis } from 'ioredis';
 import type { Clock } from '../core/clock.ts';
 import { OutboxRelayError, RedisUnreachableError } from '../core/errors.ts';
 import { type RetryPolicy, retryDelayMs, withJitter } from '../core/retry.ts';
 import { Reachability } from './reachability.ts';
+import { commandConnection, type Redis, workerConnection } from './redis.ts';
 import type { DrainHandler, Trigger, TriggerEvents, WakeState } from './trigger.ts';
 
 export interface BullMqParts {
@@ -60,15 +60,8 @@ class BullMqTrigger implements Trigger {
 
   constructor(parts: BullMqParts) {
     this.#parts = parts;
-    const retryStrategy = (times: number) => Math.min(times * 50, 1_000);
-    const common = { lazyConnect: true, connectTimeout: 2_000, retryStrategy } as const;
-    this.#control = new Redis(parts.url, {
-      ...common,
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 0,
-    });
-    // BullMQ's blocking commands must wait for ever.
-    this.#workerRedis = new Redis(parts.url, { ...common, maxRetriesPerRequest: null });
+    this.#control = commandConnection(parts.url);
+    this.#workerRedis = workerConnection(parts.url);
     this.#reachability = new Reachability({
       clock: parts.clock,
       ping: () => this.#control.ping(),

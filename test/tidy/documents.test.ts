@@ -4,6 +4,7 @@ import { posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { generatedDocuments } from '../../scripts/docs/generated.ts';
+import { checks } from '../../src/admin/doctor/finding.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { optionsSchema } from '../../src/config/options.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
@@ -58,6 +59,28 @@ describe('docs/cli.md', () => {
     const rows = Object.values(exitCodes).map(({ code, meaning }) => `| ${code} | ${meaning} |`);
     const squeezed = text.replace(/ +\|/g, ' |').replace(/\| +/g, '| ');
     expect(rows.filter((row) => !squeezed.includes(row))).toEqual([]);
+  });
+});
+
+describe('docs/doctor.md', () => {
+  const rows = [...textOf('docs/doctor.md').matchAll(/^\| `([a-z]+\.[a-z_]+)` \|(.+)\|$/gm)];
+
+  it('has one row per check, in the order of the report', () => {
+    expect(rows.map(([, check]) => check)).toEqual(checks);
+  });
+
+  it('says of each how bad it is, what it breaks and how to mend it', () => {
+    const incomplete = rows.filter(([, , rest = '']) => {
+      const cells = rest.split('|').map((cell) => cell.trim());
+      return cells.length !== 3 || cells.includes('') || !/(note|warning|error): /.test(rest);
+    });
+    expect(incomplete.map(([, check]) => check)).toEqual([]);
+  });
+
+  it('knows no check that the code never makes', () => {
+    const files = filesOf('src/admin/doctor/*.ts').filter((file) => !file.endsWith('finding.ts'));
+    const code = files.map(textOf).join('\n');
+    expect(checks.filter((check) => !code.includes(`'${check}'`))).toEqual([]);
   });
 });
 

@@ -61,6 +61,11 @@ export function schemaVersion(db: Database): number {
   return Number(db.prepare('SELECT max(version) FROM outbox_migrations').pluck().get() ?? 0);
 }
 
+/** Code that knows this schema version, or a later one, may use the file. Needs the ledger. */
+export function oldestCode(db: Database): number {
+  return Number(db.prepare('SELECT max(oldest_code) FROM outbox_migrations').pluck().get());
+}
+
 /**
  * Checks that this code may use the file: its schema is the one known here, or a newer one that
  * says so.
@@ -70,9 +75,7 @@ export function checkSchema(db: Database, migrations = readMigrations()): void {
   const version = schemaVersion(db);
   const known = migrations.length;
   if (version > known) {
-    const oldest = Number(
-      db.prepare('SELECT max(oldest_code) FROM outbox_migrations').pluck().get(),
-    );
+    const oldest = oldestCode(db);
     if (oldest <= known) return;
     const message = `the file has schema ${version}, for code from schema ${oldest} on`;
     throw new SchemaNewerError(`${message}; this code knows ${known}`);

@@ -28,6 +28,12 @@ export interface KafkaJsOptions {
 
 const connectTimeoutMsDefault = 3_000;
 
+interface Address {
+  readonly host: string;
+  readonly port: number;
+  readonly onConnect: () => void;
+}
+
 /** One client whose sockets can be cut at any moment. */
 export class Client {
   readonly kafka: Kafka;
@@ -46,11 +52,12 @@ export class Client {
       requestTimeout: 30_000,
       retry: this.retry,
       logLevel: logLevel.NOTHING,
-      socketFactory: ({ host, port, onConnect }) => this.#open(host, port, onConnect),
+      socketFactory: (address) => this.open(address),
     });
   }
 
-  #open(host: string, port: number, onConnect: () => void): Socket {
+  /** A socket as the client's own are, ended by `cut` too. */
+  open({ host, port, onConnect }: Address): Socket {
     // A retry of the client after the cut must not come back to life.
     if (this.#cut) throw new Error('the connection was given up');
     const socket = connect({ host, port }, onConnect);

@@ -1,0 +1,148 @@
+/**
+ * Questions to a cluster: who is there, how brokers and topics are set up. Writes nothing, creates
+ * no topic, and gives up in time; what was learnt until then is kept.
+ */
+import { type Clock, within } from '../../core/clock.ts';
+import { classify } from '../classify.ts';
+import type {
+  BrokerFacts,
+  BrokerSettings,
+  SinkInspection,
+  SinkProblem,
+  TopicFacts,
+  TopicSettings,
+} from '../inspection.ts';
+import { type Admin, Client } from './client.ts';
+import { askVersions } from './versions.ts';
+
+export interface SinkQuestion {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly topics: readonly string[];
+  /** How long to wait for everything, milliseconds. */
+  readonly deadlineMs: number;
+  readonly clock: Clock;
+  /** Gives up at once when it aborts. */
+  readonly signal: AbortSignal | null;
+}
+
+const connectTimeoutMs = 2_000;
+/** `ConfigResourceTypes` of kafkajs, which are Kafka's own. */
+const resourceTypes = { topic: 2, broker: 4 } as const;
+const missing = 'UNKNOWN_TOPIC_OR_PARTITION';
+const autoCreate = 'auto.create.topics.enable';
+const offsetsRetention = 'offsets.retention.minutes';
+const minInSync = 'min.insync.replicas';
+const uncleanElection = 'unclean.leader.election.enable';
+
+/** Does not reject: a Kafka that does not answer is an answer. */
+export async function inspectKafka(question: SinkQuestion): Promise<SinkInspection> {
+  const { brokers, clientId, clock, signal } = question;
+  const client = new Client(
+    { brokers, clientId, clock, createTopics: 'never', connectTimeoutMs },
+    'doctor',
+  );
+  const admin = client.kafka.admin({ retry: client.retry });
+  const cut = () => client.cut();
+  signal?.addEventListener('abort', cut, { once: true });
+  if (signal?.aborted) cut();
+  try {
+    return await new Inquiry(client, admin, question).run();
+  } finally {
+    signal?.removeEventListener('abort', cut);
+    client.cut();
+    admin.disconnect().catch(() => {}); // clears its timers; the sockets are gone already
+  }
+}
+
+class Inquiry {
+  readonly #client: Client;
+  readonly #admin: Admin;
+  readonly #question: SinkQuestion;
+  readonly #endMs: number;
+
+  constructor(client: Client, admin: Admin, question: SinkQuestion) {
+    this.#client = client;
+    this.#admin = admin;
+    this.#question = question;
+    this.#endMs = question.clock.monotonic() + question.deadlineMs;
+  }
+
+  async run(): Promise<SinkInspection> {
+    const connected = await this.#part(this.#admin.connect());
+    if (connected !== undefined) return { ...connected, connected: false };
+    const cluster = await this.#part(this.#admin.describeCluster());
+    // From here on the client uses the addresses that the brokers advertise.
+    if ('code' in cluster) return { ...cluster, connected: true };
+    const [brokers, topics] = await Promise.all([
+      Promise.all(cluster.brokers.map((broker) => this.#broker(broker))),
+      Promise.all(this.#question.topics.map((topic) => this.#topic(topic))),
+    ]);
+    return { brokers, topics: new Map(topics) };
+  }
+
+  async #broker(found: { nodeId: number; host: string; port: number }): Promise<BrokerFacts> {
+    const { nodeId: id, host, port } = found;
+    const [versions, settings] = await Promise.all([
+      this.#part(askVersions((onConnect) => this.#client.open({ host, port, onConnect }))),
+      this.#part(this.#brokerSettings(String(id))),
+    ]);
+    return { id, address: `${host}:${port}`, versions, settings };
+  }
+
+  async #topic(topic: string): Promise<readonly [string, TopicFacts | SinkProblem]> {
+    const answer = await this.#part(this.#admin.fetchTopicMetadata({ topics: [topic] }));
+    if ('code' in answer) return [topic, answer];
+    const partitions = answer.topics.find(({ name }) => name === topic)?.partitions ?? [];
+    if (partitions.length === 0) return [topic, { code: missing, message: 'it has no partitions' }];
+    const settings = await this.#part(this.#topicSettings(topic));
+    const leaderless = partitions.filter(({ leader }) => leader < 0);
+    const facts = {
+      partitions: partitions.length,
+      replicas: Math.min(...partitions.map(({ replicas }) => replicas.length)),
+      inSync: Math.min(...partitions.map(({ isr }) => isr.length)),
+      leaderless: leaderless.map(({ partitionId }) => partitionId),
+      settings,
+    };
+    return [topic, facts];
+  }
+
+  async #brokerSettings(name: string): Promise<BrokerSettings> {
+    const values = await this.#settings(resourceTypes.broker, name, [autoCreate, offsetsRetention]);
+    return {
+      createsTopics: asBoolean(values.get(autoCreate)),
+      offsetsRetentionMinutes: asNumber(values.get(offsetsRetention)),
+    };
+  }
+
+  async #topicSettings(name: string): Promise<TopicSettings> {
+    const values = await this.#settings(resourceTypes.topic, name, [minInSync, uncleanElection]);
+    return {
+      minInSync: asNumber(values.get(minInSync)),
+      uncleanElection: asBoolean(values.get(uncleanElection)),
+    };
+  }
+
+  async #settings(type: number, name: string, configNames: string[]): Promise<Map<string, string>> {
+    const resources = [{ type, name, configNames }];
+    const answer = await this.#admin.describeConfigs({ resources, includeSynonyms: false });
+    const entries = answer.resources[0]?.configEntries ?? [];
+    return new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
+  }
+
+  /** What came of it in the time that is left, or why nothing did. */
+  async #part<T>(work: Promise<T>): Promise<T | SinkProblem> {
+    const { clock, deadlineMs } = this.#question;
+    try {
+      const done = await within(clock, Math.max(0, this.#endMs - clock.monotonic()), work);
+      if (done !== null) return done.value;
+      return { code: 'DEADLINE', message: `no answer within ${deadlineMs} ms` };
+    } catch (error) {
+      const { code, message } = classify(error);
+      return { code, message };
+    }
+  }
+}
+
+const asBoolean = (value: string | undefined) => (value === undefined ? null : value === 'true');
+const asNumber = (value: string | undefined) => (value === undefined ? null : Number(value));

@@ -25,7 +25,6 @@ const tasks = {
       [vitest, 'run', '--project', 'contract', 'store', 'pruning'],
     ],
   },
-  'test:versions': { needs: all, steps: [[join(root, 'scripts', 'versions', 'main.ts')]] },
   bench: { needs: all, steps: [[join(root, 'scripts', 'bench', 'main.ts')]] },
   check: {
     needs: basic,
@@ -37,7 +36,6 @@ const tasks = {
   },
   build: { needs: basic, steps: [[join(root, 'scripts', 'build.mjs')]] },
   format: { needs: basic, steps: [[biome, 'check', '--write', '.']] },
-  'docs:api': { needs: basic, steps: [[join(root, 'scripts', 'docs', 'api.mjs')]] },
   docs: { needs: basic, steps: [[join(root, 'scripts', 'docs', 'configuration.ts')]] },
 };
 

@@ -47,7 +47,7 @@ class OutboxLife implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.#relay.start(); // Kafka may be away
   }
 
-  /** The last of Nest's hooks: the server has answered its requests, nothing is written any more. */
+  /** The last of Nest’s hooks: all requests are answered, nothing is written any more. */
   async onApplicationShutdown(): Promise<void> {
     await this.#relay.stop();
     await this.#outbox.close();

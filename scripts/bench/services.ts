@@ -1,6 +1,6 @@
 /** Kafka and Redis of a benchmark, in containers of its own. */
 import { freePorts, removeContainer } from '../demo/docker.ts';
-import { Endings } from '../demo/endings.ts';
+import type { Endings } from '../demo/endings.ts';
 import { chooseImages, kafkaSpec, redisReady, redisSpec, startService } from '../demo/services.ts';
 import { BareKafka } from './bare.ts';
 

@@ -12,8 +12,7 @@ export function measure(samples: readonly number[]): Measure {
   const sorted = samples.toSorted((a, b) => a - b);
   const at = (index: number) => sorted[index] as number;
   const middle = Math.floor(sorted.length / 2);
-  const median =
-    sorted.length % 2 === 1 ? at(middle) : (at(middle - 1) + at(middle)) / 2;
+  const median = sorted.length % 2 === 1 ? at(middle) : (at(middle - 1) + at(middle)) / 2;
   return { median, spread: (at(sorted.length - 1) - at(0)) / 2, samples };
 }
 

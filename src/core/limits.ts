@@ -26,7 +26,7 @@ export const limits = Object.freeze({
   batchPartitionBytesDefault: 800_000,
   sendTimeoutMsDefault: 20_000,
   leaseMsDefault: 30_000,
-  pollMsDefault: 25,
+  pollMsDefault: 5,
   drainSliceMsDefault: 5_000,
   retentionMsDefault: 60 * 60 * 1_000,
   pruneRowsPerCommit: 2_000,

@@ -97,7 +97,23 @@ export class LaneDrainer {
     while (!request.signal.aborted) {
       if (clock.monotonic() - startedMs >= sliceMs) return true;
       const progress = await this.#sendNext(lease, request);
-      if (progress === 'empty' || progress === 'leaseLost') return false;
+      if (progress === 'leaseLost') return false;
+      if (progress === 'empty' && !(await this.#linger(request.signal))) return false;
+    }
+    return false;
+  }
+
+  /**
+   * Waits a moment for more before the lane is given back: under steady traffic a job, a lease and
+   * their round trips for every few events would cost more than the events. True when there is.
+   */
+  async #linger(signal: AbortSignal): Promise<boolean> {
+    const { clock, store } = this.#parts;
+    const endMs = clock.monotonic() + lingerMs;
+    const { cursor } = store.readLane(this.lane);
+    while (clock.monotonic() < endMs && !signal.aborted) {
+      await pause(clock, lingerPollMs, signal);
+      if (this.#hasMore(cursor)) return true;
     }
     return false;
   }
@@ -236,6 +252,8 @@ export class LaneDrainer {
 }
 
 const settleRetryMs = 200;
+const lingerMs = 50;
+const lingerPollMs = 5;
 
 function forgotten(topic: string): SendFailure {
   const message = `what was known about ${topic} is out of date`;

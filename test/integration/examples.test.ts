@@ -63,7 +63,7 @@ describe('a program', () => {
     await expectOrders(19.9, 5);
   });
 
-  it('with Kysely loses what joins a stranger’s transaction, and keeps what is published', async () => {
+  it('with Kysely loses what joins another’s transaction, keeps what is published', async () => {
     const shop = example.start('kysely.ts');
     await shop.line('in Kafka');
     // It was told that its visit is stored, and only then the transaction was rolled back.

@@ -8,7 +8,7 @@ import { Child, root } from './child.ts';
 import type { Consumed, KafkaBroker } from './kafka.ts';
 import { until } from './wait.ts';
 
-/** What Node says about stripped types (22), and about a timer of kafkajs (24): not an example's. */
+/** What Node says about stripped types (22), and about kafkajs's timer (24). */
 const quiet = ['--disable-warning=ExperimentalWarning', '--disable-warning=TimeoutNegativeWarning'];
 
 export class Example {

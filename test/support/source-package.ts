@@ -1,4 +1,4 @@
-/** With `--import`: the package's name leads to its source, as it would to the installed package. */
+/** With `--import`: the package's name leads to its source, as to the installed package. */
 import { registerHooks } from 'node:module';
 
 const source = new URL('../../src/index.ts', import.meta.url).href;

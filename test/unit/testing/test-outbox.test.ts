@@ -33,7 +33,7 @@ describe('a test outbox', () => {
     expect(note?.headers).toMatchObject({ a: 'b' });
   });
 
-  it('keeps what is accepted while Kafka is down, and delivers it afterwards, in order', async () => {
+  it('keeps what is accepted while Kafka is down, and delivers it in order', async () => {
     const test = await start({ partitions: 1 });
     test.kafkaDown();
     for (let id = 1; id <= 20; id += 1) {

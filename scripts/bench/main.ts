@@ -1,0 +1,66 @@
+/** `npm run bench [-- --json FILE]`: ours and the bare client beside each other, on a real broker. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Endings } from '../demo/endings.ts';
+import { measureAccepting } from './accept.ts';
+import { measureDrain } from './drain.ts';
+import { measureFootprint } from './footprint.ts';
+import { measureLatency } from './latency.ts';
+import { type BenchOptions, helpText, parseBenchOptions } from './options.ts';
+import { type BenchReport, reportLines, toJson } from './report.ts';
+import { startServices } from './services.ts';
+
+/** On the disk of the checkout: a temporary folder may be memory. */
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+async function bench(options: BenchOptions): Promise<BenchReport> {
+  const endings = new Endings();
+  const folder = mkdtempSync(join(root, '.bench-'));
+  endings.add(folder, async () => rmSync(folder, { recursive: true, force: true }));
+  const startedMs = performance.now();
+  const tell = (text: string) => {
+    const seconds = Math.round((performance.now() - startedMs) / 1_000);
+    process.stderr.write(`${String(seconds).padStart(5)} s  ${text}\n`);
+  };
+  const interrupt = () => void endings.endAll().then(() => process.exit(130));
+  process.once('SIGINT', interrupt);
+  try {
+    tell('Kafka and Redis are started');
+    const services = await startServices(endings);
+    const { repeats } = options;
+    tell('accepting');
+    const accept = await measureAccepting({ folder, repeats, secondsOfEach: options.seconds / 5 });
+    const plan = { folder, services, repeats, tell };
+    const drain = [];
+    for (const backlog of options.backlogs) {
+      drain.push(await measureDrain(backlog, { ...plan, secondsMin: options.seconds }));
+    }
+    const latency = await measureLatency({ ...plan, secondsOfEach: options.seconds });
+    tell('memory and file');
+    const events = Math.max(...options.backlogs);
+    const footprint = await measureFootprint({ folder, services, events });
+    return { accept, drain, latency, footprint };
+  } finally {
+    process.off('SIGINT', interrupt);
+    for (const fault of await endings.endAll()) tell(`could not be ended: ${fault}`);
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseBenchOptions(args);
+  if (typeof options === 'string') {
+    process.stderr.write(`${options}\n\n${helpText}`);
+    return 2;
+  }
+  if (options.help) {
+    process.stdout.write(helpText);
+    return 0;
+  }
+  const report = await bench(options);
+  process.stdout.write(`${reportLines(report).join('\n')}\n`);
+  if (options.jsonFile !== null) writeFileSync(options.jsonFile, toJson(report));
+  return 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -17,6 +17,7 @@ import { RelayCore } from './relay/relay.ts';
 import type { Driver } from './sink/driver.ts';
 import { createKafkaJsDriver } from './sink/kafkajs/driver.ts';
 import { choosePartition } from './sink/partitioner.ts';
+import { logEvents, type RelayLogger } from './telemetry/log.ts';
 import { createBullMqTrigger } from './trigger/bullmq.ts';
 import { createInProcessTrigger } from './trigger/in-process.ts';
 import type { TriggerEvents } from './trigger/trigger.ts';
@@ -75,7 +76,7 @@ export function openOutbox<Topics extends object = AnyTopics>(
 }
 
 /** Parts that a test may replace. */
-export interface RelayHooks {
+export interface RelayHooks extends LoggerOption {
   readonly clock?: Clock;
   readonly createDriver?: (config: RelayConfig) => Driver;
   /** Called at the named steps of every drain; it may take its time, or end the process. */
@@ -99,6 +100,7 @@ export class Relay {
     this.#config = config;
     this.#hooks = hooks;
     this.#clock = hooks.clock ?? systemClock;
+    if (hooks.logger !== undefined) logEvents(this.#emitter, hooks.logger);
   }
 
   /** Listens to one of {@link RelayEvents}. */
@@ -173,8 +175,16 @@ export class Relay {
  * Makes a relay; nothing is opened before `start()`.
  * @throws CONFIG_INVALID with every fault at once
  */
-export function createRelay(options: RelayOptions, hooks: RelayHooks = {}): Relay {
-  return new Relay(resolveConfig(options), hooks);
+export function createRelay(
+  { logger, ...options }: RelayOptions & LoggerOption,
+  hooks: RelayHooks = {},
+): Relay {
+  return new Relay(resolveConfig(options), logger === undefined ? hooks : { ...hooks, logger });
+}
+
+export interface LoggerOption {
+  /** Told what the relay does, e.g. a pino logger; never a key or value. Default: silence. */
+  readonly logger?: RelayLogger;
 }
 
 interface CoreParts {

@@ -41,3 +41,4 @@ export type {
   SinkRecord,
   TopicLeaders,
 } from './sink/driver.ts';
+export type { RelayLogger } from './telemetry/log.ts';

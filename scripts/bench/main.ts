@@ -1,4 +1,4 @@
-/** `npm run bench [-- --json FILE]`: ours and the bare client beside each other, on a real broker. */
+/** `npm run bench [-- --json FILE]`: ours and the bare client, on a real broker. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,7 +1,7 @@
 /** `outbox-relay run`: relays until it is told to stop. */
 import type { Command } from 'commander';
 import { type Logger, pino } from 'pino';
-import { createRelay, type Relay } from '../app.ts';
+import { createRelay } from '../app.ts';
 import { maskSecrets } from '../config/fault.ts';
 import type { RelayOptions } from '../config/options.ts';
 import { resolveLoaded } from '../config/resolve.ts';
@@ -41,8 +41,7 @@ async function run(flags: Flags, shell: Shell): Promise<void> {
   const logger = pino({ level: logLevel, base: null });
   const { interrupted } = shell;
   const options = loaded.options as RelayOptions; // as resolveLoaded has just checked
-  const relay = createRelay(options);
-  logEvents(relay, logger);
+  const relay = createRelay({ ...options, logger });
   logger.info({ db, brokers, redis: redis && maskSecrets(redis), retry }, 'starting');
   await relay.start();
   const examined = logFindings(options, logger, interrupted);
@@ -72,30 +71,4 @@ function nameOf(interrupted: AbortSignal): Promise<unknown> {
     if (interrupted.aborted) return resolve(interrupted.reason);
     interrupted.addEventListener('abort', () => resolve(interrupted.reason), { once: true });
   });
-}
-
-function logEvents(relay: Relay, logger: Logger): void {
-  const said = (cause: unknown) => (cause instanceof Error ? { cause: cause.message } : {});
-  relay.on('started', () => logger.info('started'));
-  relay.on('stopped', ({ clean }) => logger.info({ clean }, 'stopped'));
-  relay.on('delivered', (facts) => logger.debug(facts, 'delivered'));
-  relay.on('circuit', ({ state, cause }) => {
-    const { code, message } = (cause ?? {}) as { code?: string; message?: string };
-    if (state === 'open') logger.warn({ code, message }, 'Kafka is away: circuit open');
-    else logger.info('Kafka answers: circuit closed');
-  });
-  relay.on('laneFailed', ({ lane, failure }) => {
-    const { kind, code, message, topic, seq } = failure;
-    const refused = kind === 'refused-record' || kind === 'refused-topic' || kind === 'bug';
-    logger[refused ? 'error' : 'debug']({ lane, kind, code, message, topic, seq }, 'lane waits');
-  });
-  relay.on('roundUsedUp', ({ lane }) => logger.warn({ lane }, 'retries used up: a new round'));
-  relay.on('leaseLost', (facts) => logger.warn(facts, 'another relay owns the lane'));
-  relay.on('leaseTaken', (facts) => logger.info(facts, 'took over a lane'));
-  relay.on('redis', ({ reachable, cause }) => {
-    if (reachable) logger.info('Redis answers');
-    else logger.warn(said(cause), 'Redis does not answer');
-  });
-  relay.on('pruned', (facts) => logger.debug(facts, 'pruned'));
-  relay.on('warning', ({ code, message }) => logger.warn({ code }, message));
 }

@@ -287,7 +287,7 @@ export const optionsSchema = z.strictObject({
       facts({
         description: 'What `run` logs.',
         fallback: 'info',
-        note: 'No effect on the library, which emits events and logs nothing.',
+        note: 'No effect on the library, which logs to the `logger` it is given.',
         flag: 'log-level',
         value: 'LEVEL',
       }),

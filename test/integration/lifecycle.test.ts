@@ -1,8 +1,10 @@
 /** A relay inside an application: its life, without a Kafka or a Redis to be seen. */
 import Database from 'better-sqlite3';
+import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { freePort } from '../support/ports.ts';
 import { Scene } from '../support/scene.ts';
+import { until } from '../support/wait.ts';
 
 let scene: Scene;
 let nowhere: string;
@@ -25,6 +27,22 @@ it('a relay starts once, tells its status while it runs, and stops twice', async
   await Promise.all([relay.stop(), relay.stop({ deadlineMs: 1 })]);
   expect(heard).toEqual(['started', 'stopped true']);
   expect(() => relay.status()).toThrow(expect.objectContaining({ code: 'RELAY_STATE' }));
+});
+
+it('a relay tells a logger of pino’s shape what it does', async () => {
+  const lines: string[] = [];
+  const stream = { write: (line: string) => void lines.push(line) };
+  const logger = pino({ level: 'debug' }, stream);
+  const relay = scene.relay(nowhere, { logger });
+  await relay.start();
+  scene.enqueue(1);
+  await until('an open circuit', () => lines.some((line) => line.includes('circuit open')));
+  await relay.stop();
+  const messages = lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
+  expect(messages[0]).toBe('started');
+  expect(messages).toContain('lane waits');
+  expect(messages.at(-1)).toBe('stopped');
+  expect(lines.join('')).not.toMatch(/key-1|value 1/);
 });
 
 it('a relay stops in time while another process keeps the file locked', async () => {

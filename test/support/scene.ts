@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { check, type Findings } from '../../scripts/demo/checker.ts';
 import { type AcceptedEvent, hashOf } from '../../scripts/demo/ledger.ts';
+import type { LoggerOption } from '../../src/app.ts';
 import type { RelayOptions } from '../../src/index.ts';
 import {
   createRelay,
@@ -60,7 +61,11 @@ export class Scene {
   }
 
   /** A relay that is stopped with the scene. Its topics have 3 partitions. */
-  relay(brokers: string, options: Partial<RelayOptions> = {}, hooks: RelayHooks = {}): Relay {
+  relay(
+    brokers: string,
+    options: Partial<RelayOptions & LoggerOption> = {},
+    hooks: RelayHooks = {},
+  ): Relay {
     const createTopics = { partitions: 3, replicationFactor: 1 };
     const given = { db: this.db, brokers: [brokers], createTopics, ...options };
     const relay = createRelay(given, hooks);

@@ -24,6 +24,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'src/trigger/': ['src/core/'],
   'src/relay/': ['src/core/', ...seams],
   'src/admin/': ['src/core/', ...seams, ...inspections],
+  'src/telemetry/': ['src/relay/events.ts'],
   'src/testing/': [
     'src/core/',
     'src/app.ts',

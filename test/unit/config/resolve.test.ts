@@ -41,7 +41,7 @@ describe('defaults', () => {
       recordBytesMax: 1_000_000,
       sendTimeoutMs: 20_000,
       leaseMs: 30_000,
-      pollMs: 25,
+      pollMs: 5,
       drainSliceMs: 5_000,
       retentionMs: 3_600_000,
       stopDeadlineMs: 10_000,

@@ -1,0 +1,41 @@
+/** What a relay says, as log lines. */
+import type { RelayEmitter } from '../relay/events.ts';
+
+type LogLine = (facts: object, message: string) => void;
+
+/** What is used of a logger; pino's shape, so that a pino logger or a child of one fits. */
+export interface RelayLogger {
+  readonly debug: LogLine;
+  readonly info: LogLine;
+  readonly warn: LogLine;
+  readonly error: LogLine;
+}
+
+/** Logs every event under a fixed sentence. No event's key or value is among them. */
+export function logEvents(relay: RelayEmitter, logger: RelayLogger): void {
+  const said = (cause: unknown) => (cause instanceof Error ? { cause: cause.message } : {});
+  relay.on('started', () => logger.info({}, 'started'));
+  relay.on('stopped', ({ clean }) => logger.info({ clean }, 'stopped'));
+  relay.on('delivered', (facts) => logger.debug(facts, 'delivered'));
+  relay.on('circuit', ({ state, cause }) => {
+    const { code, message } = (cause ?? {}) as { code?: string; message?: string };
+    if (state === 'open') logger.warn({ code, message }, 'Kafka is away: circuit open');
+    else logger.info({}, 'Kafka answers: circuit closed');
+  });
+  relay.on('laneFailed', ({ lane, failure }) => {
+    const { kind, code, message, topic, seq } = failure;
+    const refused = kind === 'refused-record' || kind === 'refused-topic' || kind === 'bug';
+    const facts = { lane, kind, code, message, topic, seq };
+    if (refused) logger.error(facts, 'lane waits');
+    else logger.debug(facts, 'lane waits');
+  });
+  relay.on('roundUsedUp', ({ lane }) => logger.warn({ lane }, 'retries used up: a new round'));
+  relay.on('leaseLost', (facts) => logger.warn(facts, 'another relay owns the lane'));
+  relay.on('leaseTaken', (facts) => logger.info(facts, 'took over a lane'));
+  relay.on('redis', ({ reachable, cause }) => {
+    if (reachable) logger.info({}, 'Redis answers');
+    else logger.warn(said(cause), 'Redis does not answer');
+  });
+  relay.on('pruned', (facts) => logger.debug(facts, 'pruned'));
+  relay.on('warning', ({ code, message }) => logger.warn({ code }, message));
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { parseBenchOptions } from '../../../scripts/bench/options.ts';
+import { type BenchReport, reportLines, toJson } from '../../../scripts/bench/report.ts';
+import { measure } from '../../../scripts/bench/statistics.ts';
+
+const point = (backlog: number, ours: number[], bare: number[]) => ({
+  backlog,
+  oursPerSecond: measure(ours),
+  barePerSecond: measure(bare),
+  ratio: measure(ours.map((value, index) => value / (bare[index] ?? 1))),
+  secondsOfEach: 10,
+});
+const way = { p50Ms: measure([1]), p99Ms: measure([2]) };
+const report: BenchReport = {
+  accept: {
+    singleCommits: measure([100]),
+    hundredInTransaction: measure([1_000]),
+    publish64Callers: measure([900]),
+    groupCommitRatio: measure([9]),
+  },
+  drain: [point(10, [80, 100, 90], [85, 95, 90]), point(1_000, [10, 11, 12], [100, 101, 102])],
+  latency: { eventsPerSecond: 500, ours: way, bare: way, p99Ratio: measure([1]) },
+  footprint: {
+    events: 1_000,
+    memoryGrowthBytes: 1_048_576,
+    memoryPeakBytes: 2_097_152,
+    fileBytes: { before: 1, peak: 2, after: 1 },
+  },
+};
+
+describe('the report', () => {
+  it('says what cannot be told apart, and nothing of the kind where it can', () => {
+    const lines = reportLines(report);
+    const ratios = lines.filter((line) => line.startsWith('  ratio'));
+    expect(ratios[0]).toMatch(/not resolved$/);
+    expect(ratios[1]).toMatch(/0\.11 ± 0\.01 +target ≥ 0\.7$/);
+    expect(lines.find((line) => line.startsWith('largest'))).toMatch(/0\.11 ± 0\.01/);
+  });
+
+  it('has a ratio per backlog and every repeat in its JSON', () => {
+    const json = JSON.parse(toJson(report)) as BenchReport & { drainRatio: object };
+    expect(json.drainRatio).toEqual({ 10: 1, 1000: expect.closeTo(0.109, 3) });
+    expect(json.drain[0]?.oursPerSecond.samples).toEqual([80, 100, 90]);
+  });
+});
+
+describe('the options of the benchmark', () => {
+  it('have defaults and can be given', () => {
+    expect(parseBenchOptions([])).toMatchObject({ repeats: 5, seconds: 10, jsonFile: null });
+    expect(parseBenchOptions(['--backlogs', '10,20', '--json', 'x'])).toMatchObject({
+      backlogs: [10, 20],
+      jsonFile: 'x',
+    });
+  });
+
+  it.each([['--repeats', '0'], ['--backlogs', '10,many'], ['--fast'], ['extra']])(
+    'refuse %s %s',
+    (...args) => {
+      expect(parseBenchOptions(args.filter((arg) => arg !== undefined))).toBeTypeOf('string');
+    },
+  );
+});

@@ -3,7 +3,6 @@
  * that a leftover can be told from anybody else's.
  */
 import { execFile } from 'node:child_process';
-import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
@@ -75,24 +74,4 @@ async function docker(args: readonly string[]): Promise<void> {
     const { stderr, message } = error as Error & { stderr?: string };
     throw new Error(`docker ${args[0]}: ${stderr?.trim() || message}`, { cause: error });
   }
-}
-
-/** Ports of 127.0.0.1 that are free now; all are held until all are known, so they differ. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject).listen(0, '127.0.0.1', resolve);
-      });
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('no TCP address');
-    return address.port;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

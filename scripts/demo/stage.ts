@@ -5,13 +5,7 @@
  */
 import { join } from 'node:path';
 import { Child, Supervisor } from './child.ts';
-import {
-  type ContainerSpec,
-  freePorts,
-  killContainer,
-  removeContainer,
-  startContainer,
-} from './docker.ts';
+import { type ContainerSpec, killContainer, removeContainer, startContainer } from './docker.ts';
 import { Endings } from './endings.ts';
 import type {
   ConsumerMessage,
@@ -23,6 +17,7 @@ import type {
   TailMessage,
   TailTask,
 } from './messages.ts';
+import { freePorts } from './ports.ts';
 import {
   askRedis,
   chooseImages,

@@ -61,6 +61,8 @@ describe('a relay and an odd Redis', () => {
     expect(relay.status().deliveredByJob).toBe(200);
     await redis.container.pause();
     try {
+      // Until then a job may still be at its lane, for the moment that it watches for more.
+      await new Promise((resolve) => relay.once('redis', resolve));
       scene.enqueue(200);
       await scene.drained(relay, recoveryMs);
       expect(relay.status()).toMatchObject({ delivered: 400, deliveredByJob: 200 });

@@ -5,6 +5,7 @@
 import { EventEmitter } from 'node:events';
 import type { CircuitState, LaneFailure } from '../outbox/store.ts';
 
+/** Names of a relay's events, and what a listener of each gets. */
 export interface RelayEvents {
   /** Leases can be taken and wake-ups are heard. */
   started: [];

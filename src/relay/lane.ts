@@ -24,6 +24,7 @@ import type { Topics } from './topics.ts';
 
 /** Named moments of a drain, for fault tests: a hook may kill the process at each. */
 export type DrainStep = 'claimed' | 'read' | 'checked' | 'sent' | 'settled' | 'released';
+/** Waited for at every step of every drain. */
 export type StepHook = (step: DrainStep, lane: number) => void | Promise<void>;
 
 export interface LaneParts {

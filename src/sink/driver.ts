@@ -7,6 +7,7 @@
  */
 import type { Header } from '../core/event.ts';
 
+/** One record as it goes to Kafka. */
 export interface SinkRecord {
   readonly topic: string;
   /** Always explicit: a client that chooses again on its own retry would move the record. */
@@ -17,6 +18,7 @@ export interface SinkRecord {
   readonly timestampMs: number;
 }
 
+/** Kafka's word that a topic-partition's share of a batch is written. */
 export interface PartitionAck {
   readonly topic: string;
   readonly partition: number;
@@ -42,6 +44,7 @@ export type SendFailureKind =
   | 'fenced'
   | 'bug';
 
+/** Why a batch, or a question, came to nothing. */
 export interface SendFailure {
   readonly kind: SendFailureKind;
   /** Kafka's error name, a system error name (`ECONNREFUSED`), or the driver's own word. */
@@ -53,10 +56,12 @@ export interface SendFailure {
   readonly cause: unknown;
 }
 
+/** What became of a batch. */
 export type SendOutcome =
   /** Every topic-partition of the batch was acknowledged with `acks=all`. */
   { readonly kind: 'acked'; readonly acks: readonly PartitionAck[] } | SendFailure;
 
+/** What the broker knows of a topic. */
 export interface TopicLeaders {
   readonly topic: string;
   /** Number of partitions, 1 or more. */
@@ -65,6 +70,7 @@ export interface TopicLeaders {
   readonly leaderless: readonly number[];
 }
 
+/** The answer to a question about topics, or why there is none. */
 export type LeadersOutcome =
   | {
       readonly kind: 'answered';
@@ -85,6 +91,7 @@ export interface Sender {
   close(): Promise<void>;
 }
 
+/** A Kafka client behind our words; a test may bring its own. */
 export interface Driver {
   readonly name: string;
   /** A sender of its own connection and producer. `label` names it in logs. */

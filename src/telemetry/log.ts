@@ -1,7 +1,8 @@
 /** What a relay says, as log lines. */
 import type { RelayEmitter } from '../relay/events.ts';
 
-type LogLine = (facts: object, message: string) => void;
+/** Facts first, then a fixed sentence. */
+export type LogLine = (facts: object, message: string) => void;
 
 /** What is used of a logger; pino's shape, so that a pino logger or a child of one fits. */
 export interface RelayLogger {

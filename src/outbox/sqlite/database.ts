@@ -11,6 +11,7 @@ import { createRequire } from 'node:module';
 import type BetterSqlite3 from 'better-sqlite3';
 import { SqliteSecondCopyError } from '../../core/errors.ts';
 
+/** A better-sqlite3 connection. */
 export type Database = BetterSqlite3.Database;
 export type Statement = BetterSqlite3.Statement<unknown[], unknown>;
 export type DatabaseConstructor = new (path: string, options?: BetterSqlite3.Options) => Database;

@@ -64,7 +64,7 @@ export type SendOutcome =
 /** What the broker knows of a topic. */
 export interface TopicLeaders {
   readonly topic: string;
-  /** Number of partitions, 1 or more. */
+  /** Number of partitions; 0 when it does not exist and {@link Driver.prepare} may create it. */
   readonly partitions: number;
   /** Partitions without a leader for now. */
   readonly leaderless: readonly number[];
@@ -74,7 +74,7 @@ export interface TopicLeaders {
 export type LeadersOutcome =
   | {
       readonly kind: 'answered';
-      /** One entry per topic asked for: its leaders, or why it cannot take records. */
+      /** By topic: its leaders, or why it cannot take records. */
       readonly topics: ReadonlyMap<string, TopicLeaders | SendFailure>;
     }
   | SendFailure;
@@ -97,10 +97,16 @@ export interface Driver {
   /** A sender of its own connection and producer. `label` names it in logs. */
   createSender(label: string): Sender;
   /**
-   * Asks for the leaders of these topics, at most `deadlineMs`; an empty list asks only whether a
-   * broker answers. Creates a missing topic when the driver's options say so.
+   * Asks for the leaders of these topics, at most `deadlineMs`, and answers for each; an empty
+   * list asks only whether a broker answers. Creates nothing.
    */
   leaders(topics: readonly string[], deadlineMs: number): Promise<LeadersOutcome>;
+  /**
+   * Makes these topics ready for records, in this order, at most `deadlineMs`: one that is missing
+   * is created when the driver's options say so. Ends at the first that cannot take records, or
+   * when the time is up; those behind have no entry. The first always has one.
+   */
+  prepare(topics: readonly string[], deadlineMs: number): Promise<LeadersOutcome>;
   /** Closes every sender and connection; gives up waiting after `deadlineMs`. Legal twice. */
   close(deadlineMs: number): Promise<void>;
 }

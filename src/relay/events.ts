@@ -60,7 +60,8 @@ export class RelayEmitter extends EventEmitter<RelayEvents> {
       });
       return;
     }
-    const message = `a listener of ${name} threw: ${error instanceof Error ? error.message : error}`;
+    const thrown = error instanceof Error ? error.message : String(error);
+    const message = `a listener of ${name} threw: ${thrown}`;
     this.emit('warning', { code: 'LISTENER_FAILED', message, cause: error });
   }
 }

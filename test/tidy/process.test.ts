@@ -1,4 +1,4 @@
-/** The library leaves the process to its owner, the store counts no rows, CI runs our scripts only. */
+/** The process is its owner's, the store counts no rows, CI runs scripts of the repository. */
 import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';

@@ -1,16 +1,12 @@
 // The Kafka and Redis images: named by the caller, known from last time, pulled, or built here.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildImage, localImage, packagesForBuild } from '../images/build.mjs';
+import { packagesForBuild } from '../images/build.mjs';
+import { isPresent, provideImage } from '../images/provide.mjs';
 import { imageSource, mergeEnv, parseEnv } from './decide.mjs';
-import { installPackages } from './packages.mjs';
-import { succeeds } from './process.mjs';
-
-/** A pull that shows no progress for this long is given up. */
-const pullIdleMs = 30_000;
 
 const wanted = [
-  { key: 'KAFKA_IMAGE', recipe: 'kafka', official: 'apache/kafka:4.3.1' },
+  { key: 'KAFKA_IMAGE', recipe: 'kafka', version: '4.3.1', official: 'apache/kafka:4.3.1' },
   { key: 'REDIS_IMAGE', recipe: 'redis', official: 'redis:7.4' },
 ];
 
@@ -36,30 +32,14 @@ export const images = {
 
   async install({ root, env, note }) {
     const found = {};
-    for (const { key, recipe, official } of wanted) {
-      if (env[key]) found[key] = env[key];
-      else if (await isPresent(official)) found[key] = official;
-      else if (await pull(official, note)) found[key] = official;
-      else found[key] = await build({ root, recipe, note });
+    // Who was asked about packages has agreed by now.
+    const how = { workFolder: join(root, '.images'), mayInstall: true, note };
+    for (const { key, ...image } of wanted) {
+      found[key] = env[key] || (await provideImage(image, how));
     }
     record(root, found);
   },
 };
-
-async function build({ root, recipe, note }) {
-  const name = await localImage(recipe);
-  if (await isPresent(name)) return name;
-  const packages = await packagesForBuild();
-  if (packages.length > 0) await installPackages(packages, note);
-  return buildImage({ recipe, workFolder: join(root, '.images'), note });
-}
-
-async function pull(name, note) {
-  note(`docker pull ${name}`);
-  return succeeds('docker', ['pull', name], { idleMs: pullIdleMs });
-}
-
-const isPresent = (name) => succeeds('docker', ['image', 'inspect', name]);
 
 const recordFile = (root) => join(root, '.env');
 

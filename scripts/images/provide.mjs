@@ -1,0 +1,36 @@
+// An image by its official name where it is there or can be pulled, else one that is built here.
+import { canInstallPackages, installPackages } from '../setup/packages.mjs';
+import { succeeds } from '../setup/process.mjs';
+import { buildImage, localImage, packagesForBuild } from './build.mjs';
+
+/** A pull that shows no progress for this long is given up. */
+const pullIdleMs = 30_000;
+
+export const isPresent = (name) => succeeds('docker', ['image', 'inspect', name]);
+
+/**
+ * @param {{ recipe: string, version?: string, official: string }} wanted
+ * @param {{ workFolder: string, mayInstall: boolean, note: (text: string) => void }} how
+ *   `mayInstall`: whether system packages that building needs may be installed
+ * @returns {Promise<string>} the image's name
+ */
+export async function provideImage(
+  { recipe, version, official },
+  { workFolder, mayInstall, note },
+) {
+  if (await isPresent(official)) return official;
+  // What was built is there because nothing could be pulled: it is not tried again each time.
+  const local = localImage({ recipe, version });
+  if (await isPresent(local)) return local;
+  note(`docker pull ${official}`);
+  if (await succeeds('docker', ['pull', official], { idleMs: pullIdleMs })) return official;
+  const packages = await packagesForBuild();
+  if (packages.length > 0) {
+    const names = packages.join(', ');
+    if (!canInstallPackages())
+      throw new Error(`${official} cannot be pulled, nor built without ${names}`);
+    if (!mayInstall) throw new Error(`${official} cannot be pulled; to build it, install ${names}`);
+    await installPackages(packages, note);
+  }
+  return buildImage({ recipe, version, workFolder, note });
+}

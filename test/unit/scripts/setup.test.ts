@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { localImage } from '../../../scripts/images/build.mjs';
 import {
   compareVersions,
   imageSource,
@@ -64,6 +65,17 @@ describe('installing', () => {
     [{ OUTBOX_RELAY_NO_INSTALL: '1', CI: 'true' }, false, 'refuse'],
   ])('with %o on a terminal (%s): %s', (env, isTty, policy) => {
     expect(installPolicy({ env, isTty })).toBe(policy);
+  });
+});
+
+describe('the name of an image that is built', () => {
+  it('has its version, and changes with what it is built from', () => {
+    const name = localImage({ recipe: 'kafka', version: '3.9.1' });
+    expect(name).toMatch(/^outbox-relay\/kafka:local-3\.9\.1-[0-9a-f]{12}$/);
+    const [redis, valkey] = ['redis', 'valkey'].map((recipe) => localImage({ recipe }));
+    expect(redis).toMatch(/^outbox-relay\/redis:local-[0-9a-f]{12}$/);
+    expect(redis?.split(':')[1]).not.toBe(valkey?.split(':')[1]);
+    expect(() => localImage({ recipe: 'none' })).toThrow('no recipe none');
   });
 });
 

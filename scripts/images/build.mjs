@@ -14,6 +14,7 @@ const suites = { kafka: 'bookworm', redis: 'bookworm', valkey: 'trixie' };
 /**
  * Name of the local image; it changes with version and recipe, so that an old one is not taken for
  * it. Redis and Valkey have the version of their Debian, so they are given none.
+ * @param {{ recipe: string, version?: string }} image
  */
 export function localImage({ recipe, version }) {
   const tag = ['local', version, hashOf([recipe, 'base.mjs', 'build.mjs'])];

@@ -66,7 +66,8 @@ export function addRelease(text: string, { version, notes, schema }: NewRelease)
     .map(({ summary }) => `- ${summary.split('\n').join('\n  ').replaceAll(/^ +$/gm, '')}`);
   const before = releases[0]?.parts ?? new Map<string, string>();
   const { name, oldestCode } = schema;
-  const schemaRow = `${schema.version} (\`migrations/${name}\`), for code from schema ${oldestCode} on`;
+  const file = `\`migrations/${name}\``;
+  const schemaRow = `${schema.version} (${file}), for code from schema ${oldestCode} on`;
   const rows = partNames.map((part) => {
     return `| ${part} | ${part === 'schema' ? schemaRow : (before.get(part) ?? '')} |`;
   });

@@ -127,7 +127,7 @@ describe('scripts/release/publish', () => {
     const { status, stderr } = spawnSync('bash', [script], {
       cwd: copy,
       encoding: 'utf8',
-      env: { PATH: path, GITHUB_REPOSITORY: 'someone/outbox-relay', ...env },
+      env: { PATH: path, GITHUB_REPOSITORY: 'me/outbox-relay', ...env },
     });
     const calls = existsSync(join(copy, 'calls')) ? text('calls').trim().split('\n') : [];
     const userconfig = existsSync(join(copy, 'userconfig')) ? text('userconfig').trim() : null;
@@ -136,7 +136,7 @@ describe('scripts/release/publish', () => {
 
   const tag = () => `v${versionOf('package.json')}`;
   const published = [
-    'pkg set repository.type=git repository.url=git+https://github.com/someone/outbox-relay.git',
+    'pkg set repository.type=git repository.url=git+https://github.com/me/outbox-relay.git',
     'publish',
   ];
 

@@ -1,4 +1,4 @@
-/** Side files of owners, on this system and under the rule of Windows: none is removed while open. */
+/** Side files of owners, on this system and under the rule of Windows: what is open stays. */
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { run } from './process.mjs';
+import { runNpm } from './process.mjs';
 
 export const dependencies = {
   name: 'npm packages',
@@ -28,7 +28,7 @@ export function isInstalled(folder) {
 export async function installLocked({ folder, node }) {
   const path = [dirname(node), process.env.PATH].join(delimiter);
   const flags = ['--no-audit', '--no-fund', '--loglevel=error'];
-  await run('npm', ['ci', ...flags], { cwd: folder, env: { PATH: path } });
+  await runNpm(['ci', ...flags], { cwd: folder, env: { PATH: path } });
   writeFileSync(stamp(folder), lockfileHash(folder));
 }
 

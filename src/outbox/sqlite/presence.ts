@@ -86,9 +86,8 @@ export class Presence {
     try {
       this.#removal.remove(file);
     } catch (error) {
-      const { code = '' } = error as NodeJS.ErrnoException;
       // Somebody has it open, or is removing it.
-      if (!['EBUSY', 'EPERM', 'EACCES'].includes(code)) throw error;
+      if (!isOneOf(error, ['EBUSY', 'EPERM', 'EACCES'])) throw error;
     }
   }
 
@@ -130,6 +129,8 @@ export class Presence {
       return false;
     } catch (error) {
       if (isBusy(error) || !this.#removal.whileOpen) return true;
+      // It was not locked; who may only read the folder leaves it to others.
+      if (isOneOf(error, ['EACCES', 'EPERM', 'EROFS'])) return false;
       throw toOutboxError(error, `looking at ${file}`);
     } finally {
       probe?.close();
@@ -147,6 +148,10 @@ export class Presence {
       .filter((name) => name.startsWith(prefix) && !name.endsWith('-journal'))
       .map((name) => join(dirname(this.#path), name));
   }
+}
+
+function isOneOf(error: unknown, codes: readonly string[]): boolean {
+  return codes.includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 function exists(file: string): boolean {

@@ -115,3 +115,16 @@ describe('on Windows a side file that somebody else has open', () => {
     expect(() => elsewhere.isAlive('a')).toThrow(expect.objectContaining({ code: 'OUTBOX_IO' }));
   });
 });
+
+it.each(['EACCES', 'EPERM', 'EROFS'])(
+  'who may not remove a dead owner’s side file (%s) sees that it is dead',
+  (code) => {
+    new Tracked(sideFile('a')).exec('BEGIN EXCLUSIVE').close();
+    const refuse = () => {
+      throw Object.assign(new Error(code), { code });
+    };
+    const reader = presence({ whileOpen: true, remove: refuse });
+    expect(reader.isAlive('a')).toBe(false);
+    expect(reader.isAnybodyAlive()).toBe(false);
+  },
+);

@@ -1,4 +1,5 @@
 /** TLS sockets to a broker. The server is always verified, and its name too unless told not to. */
+import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import {
   type ConnectionOptions,
@@ -42,6 +43,8 @@ function createContext({ caFile, certFile, keyFile, keyPassword }: Tls): SecureC
     }),
   };
   try {
+    // What is no certificate would be passed over, and then nobody be trusted.
+    if (files.ca !== undefined) new X509Certificate(files.ca);
     return createSecureContext(files);
   } catch (error) {
     // OpenSSL's reason, e.g. "bad decrypt", "key values mismatch"; it quotes no content.

@@ -7,6 +7,7 @@
  * is ours: that of kafkajs does not read the broker's answer, in which a token is refused, and
  * takes the login for done.
  */
+import { loginHint } from '../../core/login-trouble.ts';
 import { LoginFault } from '../login-fault.ts';
 import { readSecret } from '../secrets.ts';
 import type { Login, TokenSource } from '../security.ts';
@@ -77,7 +78,10 @@ class BuiltInLogin implements SaslOptions {
   }
 }
 
-/** The same provider, which throws what the exchange failed with, if it was the exchange. */
+/**
+ * The same provider, which throws what the exchange failed with, if it was the exchange; anything
+ * else that it throws is a {@link LoginFault}.
+ */
 export function listened(provider: LoginProvider): LoginProvider {
   return (input) => {
     let failure: { readonly error: unknown } | null = null;
@@ -92,10 +96,17 @@ export function listened(provider: LoginProvider): LoginProvider {
     const inner = provider({ ...input, saslAuthenticate });
     const authenticate = () =>
       inner.authenticate().catch((error: unknown) => {
-        throw failure === null ? error : failure.error;
+        throw failure === null ? asFault(error) : failure.error;
       });
     return { authenticate };
   };
+}
+
+/** The client's own reason, e.g. a broker that cannot prove that it knows the password. */
+function asFault(error: unknown): unknown {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  if (typeof code === 'string' && loginHint(code) !== null) return error;
+  return new LoginFault('LOGIN_FAILED', typeof message === 'string' ? message : String(error));
 }
 
 /** RFC 7628, as Kafka speaks it (KIP-255). */

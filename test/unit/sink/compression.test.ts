@@ -10,28 +10,35 @@ const words = bytes('outbox outbox outbox outbox outbox outbox');
 
 describe('what another program made', () => {
   // The `lz4` and `zstd` tools; the snappy frame is put together by hand from both formats.
-  it.each<[Name, string, string, Buffer]>([
-    [
-      'lz4',
-      'independent blocks',
-      '04224d18604082110000007f6f7574626f782007000a507574626f7800000000',
-      words,
-    ],
-    [
-      'lz4',
-      'with checksums',
-      '04224d187440bd110000007f6f7574626f782007000a507574626f78845511e100000000e05366be',
-      words,
-    ],
-    ['zstd', 'with a checksum', '28b52ffd24296d0000386f7574626f78200100728a11eea981fa', words],
-    [
-      'snappy',
-      'framed',
-      '82534e41505059000000000100000001' + '00000008' + '06146f7574626f78',
-      bytes('outbox'),
-    ],
-    ['snappy', 'without a frame', '06146f7574626f78', bytes('outbox')],
-  ])('is read: %s, %s', async (name, _, hex, text) => {
+  const made: readonly { name: Name; how: string; hex: string; text: Buffer }[] = [
+    {
+      name: 'lz4',
+      how: 'independent blocks',
+      hex: '04224d18604082110000007f6f7574626f782007000a507574626f7800000000',
+      text: words,
+    },
+    {
+      name: 'lz4',
+      how: 'dependent blocks and checksums',
+      hex: '04224d187440bd110000007f6f7574626f782007000a507574626f78845511e100000000e05366be',
+      text: words,
+    },
+    {
+      name: 'zstd',
+      how: 'a checksum',
+      hex: '28b52ffd24296d0000386f7574626f78200100728a11eea981fa',
+      text: words,
+    },
+    {
+      name: 'snappy',
+      how: 'a frame',
+      hex: '82534e415050590000000001000000010000000806146f7574626f78',
+      text: bytes('outbox'),
+    },
+    { name: 'snappy', how: 'no frame', hex: '06146f7574626f78', text: bytes('outbox') },
+  ];
+
+  it.each(made)('is read: $name with $how', async ({ name, hex, text }) => {
     expect(await codec(name).decompress(Buffer.from(hex, 'hex'))).toEqual(text);
   });
 });

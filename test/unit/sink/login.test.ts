@@ -26,14 +26,16 @@ describe('a provider that is listened to', () => {
     await expect(login(() => Promise.reject(refused))).rejects.toBe(refused);
   });
 
-  it('throws its own error when the exchange went well', async () => {
+  it('throws its own reason as a failed login when the exchange went well', async () => {
     const suspicious: LoginProvider = (input) => ({
       authenticate: async () => {
         await likeKafkaJs(input).authenticate();
         throw wrapped;
       },
     });
-    await expect(login(async () => {}, suspicious)).rejects.toBe(wrapped);
+    const { message } = wrapped;
+    const reason = { name: 'LoginFault', code: 'LOGIN_FAILED', message };
+    await expect(login(async () => {}, suspicious)).rejects.toMatchObject(reason);
     await expect(login(async () => {})).resolves.toBeUndefined();
   });
 

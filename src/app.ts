@@ -1,7 +1,7 @@
 /** The composition root: from options to parts, and from parts to an outbox or a relay. */
 import { v7 as uuidv7 } from 'uuid';
 import { type OutboxStatus, readStatus } from './admin/status.ts';
-import type { RelayOptions } from './config/options.ts';
+import type { RelayOptions } from './config/relay-options.ts';
 import { type RelayConfig, resolveConfig } from './config/resolve.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { ConfigInvalidError, invariant, RelayStateError } from './core/errors.ts';

@@ -1,7 +1,7 @@
 /** Puts the doctor together: from options to questions, and from questions to a diagnosis. */
 import { type Diagnosis, examine } from './admin/doctor/doctor.ts';
 import { maskSecrets } from './config/fault.ts';
-import type { RelayOptions } from './config/options.ts';
+import type { RelayOptions } from './config/relay-options.ts';
 import { resolveConfig } from './config/resolve.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { limits } from './core/limits.ts';

@@ -22,7 +22,7 @@ export type { OutboxIdentity } from './outbox/store.ts';
 // Relaying them
 
 export { createRelay, type LoggerOption, type Relay, type RelayHooks } from './app.ts';
-export type { RelayOptions } from './config/options.ts';
+export type { RelayOptions } from './config/relay-options.ts';
 export type { RelayConfig } from './config/resolve.ts';
 export type { RetryPolicy } from './core/retry.ts';
 export type { RelayEvents } from './relay/events.ts';

@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import { type OptionEntry, optionEntries } from '../../src/config/entries.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
 import { boundOf } from './reference.ts';
+import { wrap } from './text.ts';
 
 const given = { db: 'shop.db', brokers: ['127.0.0.1:9092'] };
 const width = 92;
@@ -72,7 +73,7 @@ function commentOf(entry: OptionEntry): string {
   const { description, note, unit, fallback } = entry.facts;
   const bound = `${boundOf(entry)}${unit === undefined ? '' : `, ${unit}`}`;
   const text = [description, note, `${bound}. Default: ${fallback}.`].filter(Boolean).join(' ');
-  return wrap(text.replaceAll('`', ''))
+  return wrap(text.replaceAll('`', ''), width)
     .map((line) => `${indent}# ${line}\n`)
     .join('');
 }
@@ -102,15 +103,4 @@ function shownValue(entry: OptionEntry): unknown {
     (from, key) => (from as Record<string, unknown>)[key],
     resolveConfig(given),
   );
-}
-
-function wrap(text: string): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(/\s+/)) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length < width) {
-      lines[lines.length - 1] = `${last} ${word}`;
-    } else lines.push(word);
-  }
-  return lines;
 }

@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import { createRelay } from '../app.ts';
 import { describeConfig, nameProtocol } from '../config/describe.ts';
 import { maskSecrets } from '../config/fault.ts';
-import type { RelayOptions } from '../config/options.ts';
+import type { RelayOptions } from '../config/relay-options.ts';
 import { resolveLoaded } from '../config/resolve.ts';
 import { diagnose } from '../diagnose.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -53,7 +53,7 @@ async function run(flags: Flags, shell: Shell): Promise<void> {
   const { db, brokers, redis, retry, logLevel, stopDeadlineMs } = config;
   const logger = pino({ level: logLevel, base: null });
   const { interrupted } = shell;
-  const options = loaded.options as RelayOptions; // as resolveLoaded has just checked
+  const options = loaded.options as unknown as RelayOptions; // as resolveLoaded has just checked
   const relay = createRelay({ ...options, logger });
   const facts = { db, brokers, protocol: nameProtocol(config.security), retry };
   logger.info({ ...facts, redis: redis && maskSecrets(redis) }, 'starting');

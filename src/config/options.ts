@@ -295,6 +295,3 @@ export const optionsSchema = z.strictObject({
       }),
     ),
 });
-
-/** Options as a user gives them; all but `db` and `brokers` may be left out. */
-export type RelayOptions = z.input<typeof optionsSchema>;

@@ -8,8 +8,9 @@ import { optionEntries } from './entries.ts';
 import { type Fault, failWith, maskSecrets, nearest, type Secrecy, show } from './fault.ts';
 import { fileFaults, kafkaFaults } from './kafka-rules.ts';
 import type { LoadedOptions } from './load.ts';
-import { optionsSchema, type RelayOptions } from './options.ts';
+import { optionsSchema } from './options.ts';
 import { problemOf } from './problem.ts';
+import type { RelayOptions } from './relay-options.ts';
 import { crossFaults } from './rules.ts';
 import { type FetchToken, securityOf } from './security.ts';
 

@@ -35,8 +35,9 @@ export class BareKafka {
     return this.#admin;
   }
 
-  async createTopic(topic: string): Promise<void> {
-    const configEntries = [{ name: 'file.delete.delay.ms', value: '1000' }];
+  async createTopic(topic: string, config: Readonly<Record<string, string>> = {}): Promise<void> {
+    const entries = Object.entries({ 'file.delete.delay.ms': '1000', ...config });
+    const configEntries = entries.map(([name, value]) => ({ name, value }));
     const replicationFactor = 1;
     const spec = { topic, numPartitions: partitions, replicationFactor, configEntries };
     await this.admin.createTopics({ topics: [spec], waitForLeaders: true });

@@ -29,40 +29,54 @@ export interface DrainPlan {
   readonly tell: (text: string) => void;
 }
 
-const topic = 'drain';
+/** The topic of all drains: made for each and removed after it. */
+export const drainTopic = 'drain';
+
+/** What is measured beside us: drains as many events once and resolves with the seconds. */
+export interface Other {
+  readonly name: string;
+  drain(): Promise<number>;
+}
 
 /** Drains `backlog` events so often that the point has its seconds. */
 export async function measureDrain(backlog: number, plan: DrainPlan): Promise<DrainPoint> {
-  const template = join(plan.folder, `template-${backlog}.db`);
-  await fill(template, backlog);
   const producer = await plan.services.kafka.producer();
-  const ours: number[] = [];
-  const bare: number[] = [];
-  let secondsOfEach = Number.POSITIVE_INFINITY;
-  const sides = { ours: 0, bare: 0 };
-  // A first pair that is not counted: connections, caches, the compiler.
-  await drainOurs(template, backlog, plan);
-  await drainBare(producer, backlog, plan);
-  for (let repeat = 1; repeat <= plan.repeats; repeat += 1) {
-    const secondsMin = plan.secondsMin / plan.repeats;
-    const mine = await repeated(secondsMin, () => drainOurs(template, backlog, plan));
-    const theirs = await repeated(secondsMin, () => drainBare(producer, backlog, plan));
-    ours.push((mine.times * backlog) / mine.seconds);
-    bare.push((theirs.times * backlog) / theirs.seconds);
-    sides.ours += mine.seconds;
-    sides.bare += theirs.seconds;
-    secondsOfEach = Math.min(sides.ours, sides.bare);
-    const rates = `${Math.round(ours.at(-1) ?? 0)}/s, bare ${Math.round(bare.at(-1) ?? 0)}/s`;
-    plan.tell(`drain ${backlog}, ${repeat} of ${plan.repeats}: ${rates}`);
-  }
-  rmSync(template);
+  const bare = { name: 'bare', drain: () => drainBare(producer, backlog, plan) };
+  const { ours, others, secondsOfEach } = await alternate(backlog, bare, plan);
   return {
     backlog,
     oursPerSecond: measure(ours),
-    barePerSecond: measure(bare),
-    ratio: ratioOf(ours, bare),
+    barePerSecond: measure(others),
+    ratio: ratioOf(ours, others),
     secondsOfEach,
   };
+}
+
+/** Events a second of each repeat, ours and the other's. */
+export async function alternate(backlog: number, other: Other, plan: DrainPlan) {
+  const template = join(plan.folder, `template-${backlog}.db`);
+  await fill(template, backlog);
+  const ours: number[] = [];
+  const others: number[] = [];
+  const seconds = { ours: 0, others: 0 };
+  // A first pair that is not counted: connections, caches, the compiler.
+  await drainOurs(template, backlog, plan);
+  await other.drain();
+  for (let repeat = 1; repeat <= plan.repeats; repeat += 1) {
+    const secondsMin = plan.secondsMin / plan.repeats;
+    const mine = await repeated(secondsMin, () => drainOurs(template, backlog, plan));
+    const theirs = await repeated(secondsMin, () => other.drain());
+    ours.push((mine.times * backlog) / mine.seconds);
+    others.push((theirs.times * backlog) / theirs.seconds);
+    seconds.ours += mine.seconds;
+    seconds.others += theirs.seconds;
+    const [rate, otherRate] = [ours, others].map((side) => `${Math.round(side.at(-1) ?? 0)}/s`);
+    plan.tell(
+      `drain ${backlog}, ${repeat} of ${plan.repeats}: ${rate}, ${other.name} ${otherRate}`,
+    );
+  }
+  rmSync(template);
+  return { ours, others, secondsOfEach: Math.min(seconds.ours, seconds.others) };
 }
 
 async function repeated(secondsMin: number, once: () => Promise<number>) {
@@ -79,7 +93,7 @@ async function fill(path: string, count: number): Promise<void> {
   const outbox = openOutbox({ path });
   for (let from = 0; from < count; from += 1_000) {
     const group = Array.from({ length: Math.min(1_000, count - from) }, (_, index) => {
-      return { topic, ...rawEvent(from + index) };
+      return { topic: drainTopic, ...rawEvent(from + index) };
     });
     outbox.enqueueMany(group);
   }
@@ -91,7 +105,7 @@ async function drainOurs(template: string, backlog: number, plan: DrainPlan): Pr
   const db = join(plan.folder, 'drain.db');
   copyFileSync(template, db);
   const { brokers, redis, kafka } = plan.services;
-  await kafka.createTopic(topic);
+  await kafka.createTopic(drainTopic);
   const relay = createRelay({ db, brokers: [brokers], redis });
   let left = backlog;
   const drained = new Promise<void>((resolve) => {
@@ -111,17 +125,17 @@ async function drainOurs(template: string, backlog: number, plan: DrainPlan): Pr
 }
 
 async function drainBare(producer: Producer, backlog: number, plan: DrainPlan): Promise<number> {
-  await plan.services.kafka.createTopic(topic);
+  await plan.services.kafka.createTopic(drainTopic);
   const startedMs = performance.now();
-  await sendAll(producer, topic, rawEvents(backlog));
+  await sendAll(producer, drainTopic, rawEvents(backlog));
   const seconds = (performance.now() - startedMs) / 1_000;
   await expectAll(backlog, plan);
   return seconds;
 }
 
 /** A side that loses or repeats an event has no rate. */
-async function expectAll(backlog: number, { services }: DrainPlan): Promise<void> {
-  const count = await services.kafka.count(topic);
-  await services.kafka.deleteTopic(topic);
+export async function expectAll(backlog: number, { services }: DrainPlan): Promise<void> {
+  const count = await services.kafka.count(drainTopic);
+  await services.kafka.deleteTopic(drainTopic);
   if (count !== backlog) throw new Error(`Kafka has ${count} events of ${backlog}`);
 }

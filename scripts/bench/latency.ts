@@ -36,7 +36,8 @@ const topic = 'latency';
 export async function measureLatency(plan: LatencyPlan): Promise<Latency> {
   const { services, folder } = plan;
   await services.kafka.createTopic(topic);
-  const arrivals = await Arrivals.start(await services.kafka.consumer());
+  const consumer = await services.kafka.consumer();
+  const arrivals = await Arrivals.start(consumer);
   const outbox = openOutbox({ path: join(folder, 'latency.db') });
   const relay = await RelayProcess.start(outbox.path, services);
   const producer = await services.kafka.producer();
@@ -53,6 +54,7 @@ export async function measureLatency(plan: LatencyPlan): Promise<Latency> {
       plan.tell(`latency, ${repeat} of ${plan.repeats}: p99 ${p99(ours)} ms, bare ${p99(bare)} ms`);
     }
   } finally {
+    await consumer.disconnect(); // it would begin again, for good, after an outage
     await relay.stop();
     await outbox.close();
   }

@@ -1,4 +1,4 @@
-/** `npm run bench [-- --json FILE]`: ours and the bare client, on a real broker. */
+/** `npm run bench [-- --json FILE]`: ours, the bare client and a rival, on a real broker. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { measureFootprint } from './footprint.ts';
 import { measureLatency } from './latency.ts';
 import { type BenchOptions, helpText, parseBenchOptions } from './options.ts';
 import { type BenchReport, reportLines, toJson } from './report.ts';
+import { measureRival } from './rival/measure.ts';
 import { startServices } from './services.ts';
 
 /** On the disk of the checkout: a temporary folder may be memory. */
@@ -40,7 +41,15 @@ async function bench(options: BenchOptions): Promise<BenchReport> {
     tell('memory and file');
     const events = Math.max(...options.backlogs);
     const footprint = await measureFootprint({ folder, services, events });
-    return { accept, drain, latency, footprint };
+    // The last one: it kills the broker.
+    const outcome = await measureRival({
+      ...plan,
+      endings,
+      secondsMin: options.seconds,
+      backlog: Math.min(...options.backlogs),
+      outageSeconds: options.seconds,
+    });
+    return { accept, drain, latency, footprint, ...outcome };
   } finally {
     process.off('SIGINT', interrupt);
     for (const fault of await endings.endAll()) tell(`could not be ended: ${fault}`);

@@ -5,7 +5,7 @@ export interface BenchOptions {
   readonly help: boolean;
   readonly jsonFile: string | null;
   readonly repeats: number;
-  /** Seconds that a point drains in total, and that a latency run takes. */
+  /** Seconds that a point drains in total, a latency run takes, and the broker is away. */
   readonly seconds: number;
   readonly backlogs: readonly number[];
 }
@@ -17,11 +17,17 @@ export const helpText = `Usage: npm run bench -- [options]
 Measures accepting, draining, latency, memory and file size on a real Kafka and Redis, ours and the
 bare kafkajs producer one after the other, and prints medians with their spread. About 20 minutes.
 
+With a PostgreSQL server on this machine (initdb and pg_ctl in /usr/lib/postgresql/*/bin or in the
+PATH; as root an account postgres too), also draining beside pg-transactional-outbox and what both
+make of an outage of the broker: 4 minutes more. Its data is in a folder of /var/tmp meanwhile.
+
 Options:
   --json FILE       also write the result as JSON
   --repeats N       repeats of each point (default ${defaults.repeats})
-  --seconds N       seconds that a point drains in total, at least (default ${defaults.seconds})
-  --backlogs N,…    events that wait when a drain begins (default ${defaults.backlogs.join(',')})
+  --seconds N       seconds that a point drains in total, at least, and that the broker is away in
+                    an outage (default ${defaults.seconds})
+  --backlogs N,…    events that wait when a drain begins (default ${defaults.backlogs.join(',')});
+                    the smallest is drained beside pg-transactional-outbox
   --help            show this text
 `;
 

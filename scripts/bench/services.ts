@@ -9,6 +9,8 @@ const readyMs = 60_000;
 
 export interface Services {
   readonly brokers: string;
+  /** The broker's container; killed and started again it has the same address. */
+  readonly kafkaContainer: string;
   readonly redis: string;
   readonly kafka: BareKafka;
 }
@@ -28,5 +30,6 @@ export async function startServices(endings: Endings): Promise<Services> {
   const bare = new BareKafka(brokers);
   endings.add('the bare client', () => bare.close());
   await bare.ready(readyMs);
-  return { brokers, redis: `redis://127.0.0.1:${redisPort}`, kafka: bare };
+  const redisUrl = `redis://127.0.0.1:${redisPort}`;
+  return { brokers, kafkaContainer: kafka.name, redis: redisUrl, kafka: bare };
 }

@@ -73,6 +73,9 @@ export class Child<Message extends { readonly type: string }> {
 const unplannedRestartsMax = 5;
 const stopDeadlineMs = 15_000;
 
+/** The command line from source, for a supervisor. */
+export const cliFile = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+
 /** Runs the relay's command and starts it again at once whenever it dies. */
 export class Supervisor {
   /** Rejects when the relay cannot be kept running. Never resolves. */
@@ -85,10 +88,9 @@ export class Supervisor {
   #stopping = false;
   #reject: (error: Error) => void = () => {};
 
-  /** `args`: of the command line, from its command on. */
-  constructor(args: readonly string[], logFile: string) {
-    const cli = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-    this.#args = [...quiet, cli, ...args];
+  /** `command`: a file for Node and its arguments. */
+  constructor(command: readonly string[], logFile: string) {
+    this.#args = [...quiet, ...command];
     this.#logFile = logFile;
     this.failed = new Promise((_, reject) => {
       this.#reject = reject;

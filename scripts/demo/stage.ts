@@ -4,7 +4,7 @@
  * Ctrl-C at any moment leaves nothing behind.
  */
 import { join } from 'node:path';
-import { Child, Supervisor } from './child.ts';
+import { Child, cliFile, Supervisor } from './child.ts';
 import { type ContainerSpec, killContainer, removeContainer, startContainer } from './docker.ts';
 import { Endings } from './endings.ts';
 import type {
@@ -167,8 +167,8 @@ export class Stage {
   #startRelay(broker: string, redisPort: number): Supervisor {
     const redisUrl = `redis://127.0.0.1:${redisPort}`;
     const where = ['--db', this.dbFile, '--brokers', broker, '--redis', redisUrl];
-    const args = ['run', ...where, '--retries', '3', '--delay', '1000'];
-    const relay = new Supervisor(args, join(this.#options.folder, 'relay.log'));
+    const command = [cliFile, 'run', ...where, '--retries', '3', '--delay', '1000'];
+    const relay = new Supervisor(command, join(this.#options.folder, 'relay.log'));
     this.#endings.add('relay', () => relay.stop());
     this.waits.failWith(relay.failed);
     return relay;

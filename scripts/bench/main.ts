@@ -31,7 +31,11 @@ async function bench(options: BenchOptions): Promise<BenchReport> {
     const services = await startServices(endings);
     const { repeats } = options;
     tell('accepting');
-    const accept = await measureAccepting({ folder, repeats, secondsOfEach: options.seconds / 5 });
+    const accept = await measureAccepting({
+      folder,
+      repeats,
+      secondsOfEach: options.seconds / options.repeats,
+    });
     const plan = { folder, services, repeats, tell };
     const drain = [];
     for (const backlog of options.backlogs) {

@@ -8,6 +8,12 @@ import type { Services } from './services.ts';
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
+export interface RelayFlags {
+  readonly nodeFlags?: readonly string[];
+  /** Added to the options of `run`. */
+  readonly more?: readonly string[];
+}
+
 export class RelayProcess {
   readonly #process: ChildProcess;
 
@@ -15,9 +21,13 @@ export class RelayProcess {
     this.#process = process;
   }
 
-  static async start(db: string, services: Services, more: string[] = []): Promise<RelayProcess> {
+  static async start(
+    db: string,
+    services: Services,
+    { nodeFlags = [], more = [] }: RelayFlags = {},
+  ): Promise<RelayProcess> {
     const options = ['--db', db, '--brokers', services.brokers, '--redis', services.redis];
-    const child = spawn(process.execPath, [main, 'run', ...options, ...more], {
+    const child = spawn(process.execPath, [...nodeFlags, main, 'run', ...options, ...more], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const lines = createInterface({ input: child.stdout });

@@ -2,7 +2,7 @@
 import { cpus, release, totalmem } from 'node:os';
 import type { AcceptRates } from './accept.ts';
 import type { DrainPoint } from './drain.ts';
-import type { Footprint } from './footprint.ts';
+import { type Footprint, youngFlag } from './footprint.ts';
 import type { Latency } from './latency.ts';
 import type { Account } from './rival/account.ts';
 import type { Rival, RivalOutcome } from './rival/measure.ts';
@@ -21,7 +21,10 @@ const number = (value: number) => value.toLocaleString('en-US', { maximumFractio
 const perSecond = ({ median, spread }: Measure) => `${number(median)} ± ${number(spread)} /s`;
 const times = ({ median, spread }: Measure) => `${median.toFixed(2)} ± ${spread.toFixed(2)}`;
 const ms = ({ median, spread }: Measure) => `${median.toFixed(1)} ± ${spread.toFixed(1)} ms`;
-const mib = (bytes: number) => `${(bytes / 1_048_576).toFixed(1)} MiB`;
+const mb = (bytes: number) => `${(bytes / 1_000_000).toFixed(0)} MB`;
+
+const toldOf = (ours: { p99Ms: Measure }, bare: { p99Ms: Measure }) =>
+  isResolved(ours.p99Ms, bare.p99Ms) ? '' : '  not resolved';
 
 const row = (what: string, figure: string, target = '') =>
   `${what.padEnd(44)}${figure.padStart(26)}  ${target}`.trimEnd();
@@ -43,6 +46,7 @@ export function reportLines({ accept, drain, latency, footprint, ...outcome }: B
       row(`drained, backlog of ${backlog}`, perSecond(point.oursPerSecond)),
       row('  bare kafkajs', perSecond(point.barePerSecond)),
       row('  ratio', times(point.ratio), `target ≥ 0.7${told}`),
+      row('  seconds measured of each, at least', point.secondsOfEach.toFixed(0)),
     );
   }
   const [least, most] = [drain[0], drain.at(-1)];
@@ -56,21 +60,30 @@ export function reportLines({ accept, drain, latency, footprint, ...outcome }: B
     row('  bare kafkajs', ms(latency.bare.p50Ms)),
     row('latency p99', ms(latency.ours.p99Ms)),
     row('  bare kafkajs', ms(latency.bare.p99Ms)),
-    row('  ratio', times(latency.p99Ratio), 'target ≤ 3'),
-    row(
-      `memory for ${number(footprint.events)} pending`,
-      `+ ${mib(footprint.memoryGrowthBytes)}`,
-      'target ≤ 100 MB',
-    ),
-    row('  peak', mib(footprint.memoryPeakBytes)),
-    row('file before', mib(footprint.fileBytes.before)),
-    row('  at most', mib(footprint.fileBytes.peak)),
-    row('  after', mib(footprint.fileBytes.after)),
+    row('  ratio', times(latency.p99Ratio), `target ≤ 3${toldOf(latency.ours, latency.bare)}`),
+    ...footprintLines(footprint),
     '',
   );
   if (outcome.rival === null) lines.push(`pg-transactional-outbox: none, ${outcome.rivalAbsence}`);
   else lines.push(...rivalLines(outcome.rival));
   return lines;
+}
+
+function footprintLines(footprint: Footprint): string[] {
+  const { events, memoryPeakBytes, fileBytes } = footprint;
+  return [
+    row(
+      `memory, draining ${number(events)} over 1,000`,
+      `+ ${mb(footprint.memoryGrowthBytes)}`,
+      'target ≤ 100 MB',
+    ),
+    row(`  with node ${youngFlag}`, `+ ${mb(footprint.memoryGrowthSmallYoungBytes)}`),
+    row('  over a backlog of 20,000', `+ ${mb(footprint.memoryGrowthOfBacklogBytes)}`),
+    row('  peak', mb(memoryPeakBytes)),
+    row('file before', mb(fileBytes.before)),
+    row('  at most', mb(fileBytes.peak)),
+    row('  after', mb(fileBytes.after)),
+  ];
 }
 
 function rivalLines({ package: rival, postgres, rate, outage }: Rival): string[] {
@@ -104,7 +117,7 @@ function rivalLines({ package: rival, postgres, rate, outage }: Rival): string[]
 
 function machine(): string[] {
   const [cpu] = cpus();
-  const memory = mib(totalmem());
+  const memory = mb(totalmem());
   return [
     `Node ${process.version}, Linux ${release()}, ${cpus().length} × ${cpu?.model}, ${memory}`,
   ];

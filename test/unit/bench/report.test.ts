@@ -51,6 +51,8 @@ const report: BenchReport = {
   footprint: {
     events: 1_000,
     memoryGrowthBytes: 1_048_576,
+    memoryGrowthSmallYoungBytes: 1,
+    memoryGrowthOfBacklogBytes: 1,
     memoryPeakBytes: 2_097_152,
     fileBytes: { before: 1, peak: 2, after: 1 },
   },

@@ -166,6 +166,17 @@ export class Relay {
     return readStatus(this.#store, this.#clock);
   }
 
+  /**
+   * Asks whether a Kafka broker answers, for at most 5 s. An idle relay asks nothing by itself; the
+   * answer opens or closes the circuit. Needs a started relay.
+   */
+  askKafka(): Promise<boolean> {
+    if (this.#state !== 'started' || this.#core === null) {
+      return Promise.reject(new RelayStateError('the relay is not running'));
+    }
+    return this.#core.askKafka();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }

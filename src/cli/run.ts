@@ -7,7 +7,7 @@ import type { RelayOptions } from '../config/options.ts';
 import { resolveLoaded } from '../config/resolve.ts';
 import { diagnose } from '../diagnose.ts';
 import { exitCodes } from './exit-codes.ts';
-import { addOptions, type Flags, readOptions } from './options.ts';
+import { addEndpoints, addOptions, type Flags, readOptions } from './options.ts';
 import type { Shell } from './shell.ts';
 
 const examples = `
@@ -15,6 +15,7 @@ Examples:
   outbox-relay run --db shop.db --brokers 127.0.0.1:9092
   outbox-relay run --db shop.db --brokers a:9092,b:9092 --redis redis://127.0.0.1:6379 \\
     --retries 60 --delay 5000
+  outbox-relay run --endpoints endpoints.yml --redis redis://127.0.0.1:6379
   OUTBOX_RELAY_REDIS=rediss://user:secret@redis:6380 outbox-relay run --config outbox-relay.yml
 
 The outbox file is made if there is none. Kafka and Redis may be away at the start. What the
@@ -27,7 +28,7 @@ export function addRunCommand(program: Command, shell: Shell, end: (code: number
     .command('run')
     .description('Relay the events of an outbox to Kafka until stopped.')
     .addHelpText('after', examples);
-  addOptions(command).action(async (flags: Flags) => {
+  addEndpoints(addOptions(command)).action(async (flags: Flags) => {
     await run(flags, shell);
     end(exitCodes.ok.code);
   });
@@ -42,6 +43,8 @@ async function run(flags: Flags, shell: Shell): Promise<void> {
   const { interrupted } = shell;
   const options = loaded.options as RelayOptions; // as resolveLoaded has just checked
   const relay = createRelay({ ...options, logger });
+  const { ignored } = loaded;
+  if (ignored.length > 0) logger.warn({ ignored }, 'the event_broker has options of no meaning');
   logger.info({ db, brokers, redis: redis && maskSecrets(redis), retry }, 'starting');
   await relay.start();
   const examined = logFindings(options, logger, interrupted);

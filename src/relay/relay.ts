@@ -66,6 +66,7 @@ export class RelayCore {
   readonly #drainers: readonly LaneDrainer[];
   readonly #primary: Trigger;
   readonly #fallback: Trigger | null;
+  readonly #circuit: Circuit;
   readonly #prober: Prober;
   readonly #waker: Waker;
   readonly #housekeeping: Housekeeping;
@@ -81,6 +82,7 @@ export class RelayCore {
     const timeoutMs = Math.min(questionTimeoutMaxMs, parts.sendTimeoutMs);
     const shared = { store, driver, clock, emitter };
     const circuit = new Circuit({ driver, emitter, probeTimeoutMs: timeoutMs });
+    this.#circuit = circuit;
     const topics = new Topics({ ...shared, timeoutMs, maxAgeMs: topicMaxAgeMs });
     this.#leases = new LeaseKeeper({ store, clock, emitter, owner, leaseMs });
     const leases = this.#leases;
@@ -102,6 +104,11 @@ export class RelayCore {
   start(): Promise<void> {
     this.#starting = this.#begin();
     return this.#starting;
+  }
+
+  /** Whether a broker answers now, within 5 s; the circuit opens or closes by it. */
+  askKafka(): Promise<boolean> {
+    return this.#circuit.ask();
   }
 
   async #begin(): Promise<void> {

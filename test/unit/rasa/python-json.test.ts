@@ -2,17 +2,18 @@
 import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isRasaFloat } from '../../../src/rasa/float-fields.ts';
-import { parsePythonJson, PythonFloat, toPythonJson } from '../../../src/rasa/python-json.ts';
+import { PythonFloat, parsePythonJson, toPythonJson } from '../../../src/rasa/python-json.ts';
 import { type Described, understand } from '../../support/described.ts';
 
 const golden = (name: string) =>
   readFileSync(new URL(`../../golden/${name}`, import.meta.url), 'utf8')
     .trimEnd()
-    .split('\n');
-const generator = new URL('../../golden/python_json.py', import.meta.url).pathname;
+    .split(/\r?\n/);
+const generator = fileURLToPath(new URL('../../golden/python_json.py', import.meta.url));
 
 describe('the bytes of json.dumps', () => {
   it('are written for every value of the golden file', () => {
@@ -130,7 +131,10 @@ describe('a whole number', () => {
     [{ parse_data: { timestamp: 1 } }, '{"parse_data": {"timestamp": 1}}'],
     [{ entities: [{ confidence_role: 1 }] }, '{"entities": [{"confidence_role": 1.0}]}'],
     [{ entities: [{ value: { score: 1 } }] }, '{"entities": [{"value": {"score": 1}}]}'],
-    [{ metadata: { timestamp: 1, confidence: 1 } }, '{"metadata": {"timestamp": 1, "confidence": 1}}'],
+    [
+      { metadata: { timestamp: 1, confidence: 1 } },
+      '{"metadata": {"timestamp": 1, "confidence": 1}}',
+    ],
     [{ timestamp: 2 ** 60 }, '{"timestamp": 1.152921504606847e+18}'],
   ])('of a field that Rasa fills with floats is a float: %o', (event, text) => {
     expect(toPythonJson(event, { isFloat: isRasaFloat })).toBe(text);

@@ -42,6 +42,13 @@ function environment(port: number, direct: number, advertised: string): Record<s
   };
 }
 
+export interface KafkaBrokerOptions {
+  /** Address that clients are told, e.g. a proxy's. Default: the container's own. */
+  readonly advertised?: string;
+  /** Where it will be, for clients that look for it before it is started. Default: a free one. */
+  readonly port?: number;
+}
+
 export class KafkaBroker {
   readonly container: Container;
   /** Where the relay under test reaches it. */
@@ -57,9 +64,8 @@ export class KafkaBroker {
     this.#client = independentClient(direct);
   }
 
-  /** @param options.advertised address that clients are told, e.g. a proxy's */
-  static async start(options: { readonly advertised?: string } = {}): Promise<KafkaBroker> {
-    const [port, directPort] = [await freePort(), await freePort()];
+  static async start(options: KafkaBrokerOptions = {}): Promise<KafkaBroker> {
+    const [port, directPort] = [options.port ?? (await freePort()), await freePort()];
     const direct = `127.0.0.1:${directPort}`;
     const advertised = options.advertised ?? `127.0.0.1:${port}`;
     const container = await Container.start({

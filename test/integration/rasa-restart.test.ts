@@ -11,6 +11,7 @@ import { type Consumed, KafkaBroker } from '../support/kafka.ts';
 import { freePort } from '../support/ports.ts';
 import { RasaScene } from '../support/rasa.ts';
 import { RedisServer } from '../support/redis.ts';
+import { until } from '../support/wait.ts';
 
 const senders = ['anna', 'bert', 'cäsar'];
 const endings = new Endings();
@@ -62,6 +63,8 @@ describe('a restart of the broker', () => {
     await kafka.probe();
     await publish('after the restart');
 
+    const status = () => broker.relay?.status();
+    await until('all are delivered', () => status()?.delivered === 12, { timeoutMs: 60_000 });
     const all = (records: readonly Consumed[]) => account(sent, records.map(parse)).lost === 0;
     const records = await kafka.consume('rasa_core_events', all);
     const { phases, lost, reordered, duplicated } = account(sent, records.map(parse));
@@ -70,7 +73,7 @@ describe('a restart of the broker', () => {
     // At least once: what was in flight when the broker was killed may be there twice.
     expect(duplicated).toBeLessThanOrEqual(3);
     expect(new Set(records.map(({ key }) => key))).toEqual(new Set(senders));
-    expect(broker.relay?.status()).toMatchObject({ accepted: 12 });
+    expect(status()).toMatchObject({ accepted: 12, pending: 0, held: 0 });
   });
 
   it('costs the original events in the same run, and us none', async () => {

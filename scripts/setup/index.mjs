@@ -26,7 +26,7 @@ const names = new Map([
 
 /**
  * Makes sure that the named steps' results are there.
- * @param {{ only?: ('toolchain'|'dependencies'|'engine'|'images'|'python')[], quiet?: boolean }} options
+ * @param {{ only?: string[], quiet?: boolean }} options `only`: keys of `names`. Default: all
  * @returns {Promise<{ node: string, env: Record<string, string> }>} the Node to run things with,
  *   and the image names
  */

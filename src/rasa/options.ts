@@ -72,7 +72,8 @@ export interface BrokerSettings {
 
 type Given = Readonly<Record<string, unknown>>;
 
-const knownOptions = new Set(
+/** Every option that means something here. */
+export const knownOptions: ReadonlySet<string> = new Set(
   [
     'type url topic client_id partition_by_sender sasl_username sasl_password sasl_mechanism',
     'ssl_cafile ssl_certfile ssl_keyfile ssl_check_hostname security_protocol loglevel',

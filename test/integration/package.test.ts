@@ -83,7 +83,8 @@ describe('the package', () => {
        const { KafkaEventBroker } = require('outbox-relay/rasa');
        const outbox = openOutbox({ path: 'shop.db' });
        outbox.publish({ topic: 'orders', value: 'v' }).then(({ seq }) => {
-         console.log(seq, typeof OutboxRelayError, typeof createTestOutbox, typeof KafkaEventBroker);
+         const all = [OutboxRelayError, createTestOutbox, KafkaEventBroker];
+         console.log(seq, ...all.map((one) => typeof one));
          return outbox.close();
        });`,
     );

@@ -77,6 +77,7 @@ describe('a Rasa in Python', () => {
 
   it('writes rows of the right lanes, with and without key, beside another writer', async () => {
     await migrate();
+    await kafka.createTopic(topic, 3);
     const pythons = [rasa(), rasa({ partition_by_sender: true }), rasa()];
     const line = (sender: string) => JSON.stringify({ sender_id: sender });
     const lines = Array.from({ length: 100 }, (_, index) => line(`s${index % 10}`));
@@ -106,7 +107,7 @@ print(ask("synchronous"), ask("wal_autocheckpoint") == (0 if old else 1000))
     expect([...child.errors, ...child.lines]).toEqual(['2 True']);
   });
 
-  it('commits before publish returns: an event survives SIGKILL once publish has returned', async () => {
+  it('has committed when publish returns: the event survives SIGKILL', async () => {
     await migrate();
     const child = rasa();
     child.write('{"sender_id": "a"}\n');

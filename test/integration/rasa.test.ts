@@ -33,7 +33,7 @@ afterEach(async () => {
 const golden = readFileSync(`${root}test/golden/rasa-events.jsonl`, 'utf8').trimEnd().split('\n');
 
 describe('the event broker', () => {
-  it('sends topic, key, header and bytes of Rasa’s own, by BullMQ jobs, from an endpoints.yml', async () => {
+  it('sends topic, key, header and bytes of Rasa’s own, by BullMQ jobs', async () => {
     vi.stubEnv('RASA_ENVIRONMENT', 'staging');
     const file = scene.write(
       'endpoints.yml',

@@ -47,7 +47,7 @@ describe('publish', () => {
     await arrived('bot', 20);
   });
 
-  it('keeps events of one sender in order under partition_by_sender, with its id as key', async () => {
+  it('keeps a sender’s events in order under partition_by_sender, its id the key', async () => {
     const broker = scene.broker({ partition_by_sender: true });
     const turns = Array.from({ length: 50 }, (_, turn) => ({ sender_id: `s${turn % 3}`, turn }));
     await Promise.all(turns.map((turn) => broker.publish(turn)));
@@ -126,7 +126,7 @@ describe('RASA_ENVIRONMENT', () => {
 });
 
 describe('isReady', () => {
-  it('is true when Kafka has answered, without any event, and false when it went away', async () => {
+  it('is true when Kafka has answered, without any event, false when it went away', async () => {
     const broker = scene.broker();
     expect(broker.isReady()).toBe(false); // not started yet
     await until('it is ready', () => broker.isReady());

@@ -18,6 +18,7 @@ import type { Driver } from './sink/driver.ts';
 import { createKafkaJsDriver } from './sink/kafkajs/driver.ts';
 import { choosePartition } from './sink/partitioner.ts';
 import { logEvents, type RelayLogger } from './telemetry/log.ts';
+import { countEvents, type RelayMetrics } from './telemetry/metrics.ts';
 import { createBullMqTrigger } from './trigger/bullmq.ts';
 import { createInProcessTrigger } from './trigger/in-process.ts';
 import type { TriggerEvents } from './trigger/trigger.ts';
@@ -75,8 +76,13 @@ export function openOutbox<Topics extends object = AnyTopics>(
   });
 }
 
-/** Parts that a test may replace. */
+/** What only code can give, and parts that a test may replace. */
 export interface RelayHooks extends LoggerOption {
+  /**
+   * Gives a token for each login with OAUTHBEARER when neither endpoint nor file is set, e.g. a
+   * signer for AWS MSK IAM. What it rejects with is an outage, and its message is logged.
+   */
+  readonly fetchKafkaToken?: () => Promise<string>;
   readonly clock?: Clock;
   readonly createDriver?: (config: RelayConfig) => Driver;
   /** Called at the named steps of every drain; it may take its time, or end the process. */
@@ -91,6 +97,7 @@ export class Relay {
   readonly #hooks: RelayHooks;
   readonly #clock: Clock;
   readonly #emitter = createRelayEmitter();
+  readonly #readMetrics = countEvents(this.#emitter);
   #core: RelayCore | null = null;
   #store: OutboxStore | null = null;
   #state: 'new' | 'started' | 'stopped' = 'new';
@@ -177,6 +184,11 @@ export class Relay {
     return this.#core.askKafka();
   }
 
+  /** Counts since the relay was made, in memory. Legal at any time. */
+  metrics(): RelayMetrics {
+    return this.#readMetrics();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
@@ -190,7 +202,8 @@ export function createRelay(
   { logger, ...options }: RelayOptions & LoggerOption,
   hooks: RelayHooks = {},
 ): Relay {
-  return new Relay(resolveConfig(options), logger === undefined ? hooks : { ...hooks, logger });
+  const config = resolveConfig(options, hooks);
+  return new Relay(config, logger === undefined ? hooks : { ...hooks, logger });
 }
 
 export interface LoggerOption {
@@ -219,10 +232,9 @@ function createCore({ config, hooks, store, emitter }: CoreParts): RelayCore {
     const queue = { url: redis, prefix: config.redisPrefix, outboxId };
     return createBullMqTrigger({ ...queue, lanes, retry, clock, events, onWarning });
   };
-  const { brokers, clientId, createTopics } = config;
-  const driver =
-    hooks.createDriver?.(config) ??
-    createKafkaJsDriver({ brokers, clientId, createTopics, clock, onWarning });
+  const { brokers, clientId, createTopics, security, compression } = config;
+  const kafka = { brokers, clientId, createTopics, security, compression, clock, onWarning };
+  const driver = hooks.createDriver?.(config) ?? createKafkaJsDriver(kafka);
   return new RelayCore({
     store,
     driver,
@@ -244,6 +256,7 @@ function createCore({ config, hooks, store, emitter }: CoreParts): RelayCore {
     drainSliceMs: config.drainSliceMs,
     retentionMs: config.retentionMs,
     onStep: hooks.onStep ?? (() => {}),
+    logsIn: security.login !== null,
   });
 }
 

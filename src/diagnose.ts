@@ -14,6 +14,8 @@ export interface DiagnoseHooks {
   readonly signal?: AbortSignal;
   /** Source of time. Default: the system's. */
   readonly clock?: Clock;
+  /** As for a relay. */
+  readonly fetchKafkaToken?: () => Promise<string>;
 }
 
 /**
@@ -31,17 +33,18 @@ export async function diagnose(
   hooks: DiagnoseHooks = {},
 ): Promise<Diagnosis> {
   const { clock = systemClock, signal = null } = hooks;
-  const { db, brokers, clientId, createTopics, redis, ...config } = resolveConfig(options);
+  const { db, redis, createTopics, migrate, ...config } = resolveConfig(options, hooks);
+  const { brokers, clientId, security, leaseMs, sendTimeoutMs } = config;
+  const kafka = { brokers, clientId, security, deadlineMs: limits.doctorKafkaMs, clock, signal };
   return examine({
     inspectFile: () => inspectOutboxFile(db),
     inspectRedis:
       redis === null
         ? null
         : () => askRedis({ url: redis, deadlineMs: limits.doctorRedisMs, clock, signal }),
-    inspectKafka: (topics) =>
-      inspectKafka({ brokers, clientId, topics, deadlineMs: limits.doctorKafkaMs, clock, signal }),
-    timing: { leaseMs: config.leaseMs, sendTimeoutMs: config.sendTimeoutMs },
-    migrate: config.migrate,
+    inspectKafka: (topics) => inspectKafka({ ...kafka, topics }),
+    timing: { leaseMs, sendTimeoutMs },
+    migrate,
     createTopics,
   });
 }

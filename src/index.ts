@@ -42,3 +42,4 @@ export type {
   TopicLeaders,
 } from './sink/driver.ts';
 export type { RelayLogger } from './telemetry/log.ts';
+export type { RelayMetrics } from './telemetry/metrics.ts';

@@ -18,7 +18,7 @@ function renderSchema(): string {
     io: 'input',
     override: ({ jsonSchema }) => {
       // Facts are for the reference; of them an editor shows the description.
-      for (const name of ['fallback', 'unit', 'note', 'flag', 'value', 'secret']) {
+      for (const name of ['fallback', 'unit', 'note', 'flag', 'value', 'secret', 'group']) {
         delete (jsonSchema as Record<string, unknown>)[name];
       }
     },

@@ -49,14 +49,14 @@ export class KafkaEventBroker {
   /**
    * Opens the outbox, making the file if need be, and begins to relay. Connects to nothing: an
    * outage is no error.
-   * @param hooks parts that a test may replace
+   * @param hooks what only code can give, e.g. `fetchKafkaToken`, and parts that a test may replace
    * @throws SECURITY_PROTOCOL_INVALID; KAFKA_PRODUCER_INITIALIZATION for any other setting that
    *   can never work: a mechanism, a file that cannot be read, no url; and what `openOutbox` throws
    */
   constructor(options: KafkaEventBrokerOptions, hooks: RelayHooks = {}) {
     const settings = readSettings(options);
     const relayOptions = toRelayOptions(settings);
-    this.#config = checkRelayOptions(relayOptions);
+    this.#config = checkRelayOptions(relayOptions, hooks);
     this.#settings = settings;
     this.unknownOptions = settings.unknownOptions;
     const { outboxPath, level, topic, unknownOptions } = settings;

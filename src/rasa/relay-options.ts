@@ -1,6 +1,6 @@
 /** From the event broker's settings to the relay's options. */
 import type { RelayOptions } from '../config/options.ts';
-import { type RelayConfig, resolveConfig } from '../config/resolve.ts';
+import { type CodeOptions, type RelayConfig, resolveConfig } from '../config/resolve.ts';
 import { ConfigInvalidError, KafkaProducerInitializationError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { BrokerSettings } from './options.ts';
@@ -40,9 +40,9 @@ const seedNames: Readonly<Record<string, string>> = {
 };
 
 /** @throws KAFKA_PRODUCER_INITIALIZATION with every fault, under the names of the seed */
-export function checkRelayOptions(options: RelayOptions): RelayConfig {
+export function checkRelayOptions(options: RelayOptions, code: CodeOptions = {}): RelayConfig {
   try {
-    return resolveConfig(options);
+    return resolveConfig(options, code);
   } catch (error) {
     if (!(error instanceof ConfigInvalidError)) throw error;
     const message = error.message.replace(/(^|; )(\w+)/g, (found, start: string, name: string) => {

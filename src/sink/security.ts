@@ -70,5 +70,8 @@ export interface BrokerSecurity {
   readonly login: Login | null;
 }
 
+/** Neither TLS nor a login. */
+export const plaintext: BrokerSecurity = Object.freeze({ tls: null, login: null });
+
 export const compressions = Object.freeze(['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const);
 export type Compression = (typeof compressions)[number];

@@ -125,6 +125,27 @@ describe('sasl_mechanism', () => {
   });
 });
 
+describe('a broker', () => {
+  it.each<[string, object]>([
+    ['PLAINTEXT', {}],
+    ['SSL', {}],
+    ['SASL_PLAINTEXT', login],
+    ['SASL_SSL', { ...login, sasl_mechanism: 'SCRAM-SHA-512' }],
+    ['sasl_ssl', { sasl_mechanism: 'GSSAPI' }],
+  ])('of %s is created with %o', async (security_protocol, given) => {
+    const broker = scene.broker({ security_protocol, ...given });
+    await broker.start();
+    expect(broker.relay?.status()).toMatchObject({ accepted: 0 });
+  });
+
+  it('may have its tokens from code', () => {
+    const given = { security_protocol: 'SASL_SSL', sasl_mechanism: 'OAUTHBEARER' };
+    expect(() => scene.broker(given)).toThrow(/^kafka\.sasl\.tokenEndpoint: must be given/);
+    const hooks = { fetchKafkaToken: async () => 'token' };
+    expect(() => scene.broker(given, hooks)).not.toThrow();
+  });
+});
+
 describe('a setting that can never work', () => {
   const missing = '/nowhere/ca.pem';
   it.each<[string, object, RegExp]>([

@@ -160,6 +160,21 @@ describe('isReady', () => {
     expect(states).toEqual(['open', 'closed']);
   });
 
+  it('is false when a write has just failed', async () => {
+    const broker = scene.broker({ run_relay: false });
+    await broker.outbox.close();
+    expect(broker.isReady()).toBe(true);
+    await expect(broker.publish(said)).rejects.toMatchObject({ code: 'OUTBOX_CLOSED' });
+    expect(broker.isReady()).toBe(false);
+  });
+
+  it('is true when an event was refused: others are taken', async () => {
+    const broker = scene.broker({ run_relay: false });
+    const large = broker.publish({ text: 'x'.repeat(1_000_000) });
+    await expect(large).rejects.toMatchObject({ code: 'EVENT_TOO_LARGE' });
+    expect(broker.isReady()).toBe(true);
+  });
+
   it('is false when the file is gone, and after close', async () => {
     const broker = scene.broker({ run_relay: false });
     expect(broker.isReady()).toBe(true);

@@ -9,6 +9,7 @@ import base64
 import json
 import logging
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -23,6 +24,10 @@ logger = logging.getLogger(__name__)
 
 # Before this version SQLite can damage a WAL file when two connections checkpoint at once.
 SAFE_CHECKPOINTS = (3, 51, 3)
+# Kafka's own rule; a topic that it refuses would stop the relay.
+TOPIC = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
+# Kafka takes 1,048,588 bytes with everything around them; a larger record would stop the relay.
+EVENT_BYTES_MAX = 1_000_000
 # How long another writer is waited for, seconds. publish() blocks meanwhile, as Rasa calls it.
 BUSY_SECONDS = 10.0
 
@@ -41,7 +46,7 @@ class OutboxEventBroker(EventBroker):
         kwargs: Whatever else the endpoints.yml says, for the relay: url, redis_url, sasl_*, …
 
     Raises:
-        OutboxError: There is no such file, or no outbox in it.
+        OutboxError: There is no such file, no outbox in it, or the topic is none of Kafka's.
     """
 
     def __init__(
@@ -51,8 +56,11 @@ class OutboxEventBroker(EventBroker):
         partition_by_sender=False,
         **kwargs,
     ):
+        if not TOPIC.fullmatch(topic):
+            raise OutboxError(f"{topic!r} is not a legal topic name")
         self.topic = topic
-        self.partition_by_sender = partition_by_sender
+        # A ${VARIABLE} of the endpoints.yml is text.
+        self.partition_by_sender = str(partition_by_sender).lower() == "true"
         self._environment = None
         self._lock = threading.Lock()
         self._db = open_outbox(outbox_path)
@@ -80,11 +88,13 @@ class OutboxEventBroker(EventBroker):
             retry_delay_in_seconds: Seconds between them; None: the relay's.
 
         Raises:
-            ValueError, TypeError: Not an event, or without the sender_id that is the key.
+            ValueError, TypeError: No event, a large one, or without the sender_id that is the key.
             sqlite3.Error: It could not be stored, and is not.
         """
         value = json.dumps(event).encode("utf-8")
         key = sender_of(event) if self.partition_by_sender else None
+        if len(value) + len(key or b"") > EVENT_BYTES_MAX:
+            raise ValueError(f"the event has {len(value)} bytes, {EVENT_BYTES_MAX} are allowed")
         headers = None
         if self.rasa_environment:
             headers = json.dumps([["RASA_ENVIRONMENT", base64_of(self.rasa_environment)]])

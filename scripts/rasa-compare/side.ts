@@ -23,6 +23,8 @@ export class Side {
   #process: ChildProcessWithoutNullStreams | null = null;
   #answers: AsyncIterator<string> | null = null;
   #lines: Interface | null = null;
+  /** The end of what it said on stderr. */
+  #errors = '';
 
   constructor(spec: SideSpec) {
     this.spec = spec;
@@ -31,7 +33,9 @@ export class Side {
   async start(): Promise<void> {
     const { command, args, env } = this.spec;
     const child = spawn(command, args, { env: { ...process.env, ...env } });
-    child.stderr.resume(); // what it logs is not what is compared
+    child.stderr.on('data', (chunk) => {
+      this.#errors = `${this.#errors}${chunk}`.slice(-500);
+    });
     child.stdin.on('error', () => {}); // it may have ended; the missing answer tells
     this.#lines = createInterface({ input: child.stdout });
     this.#answers = this.#lines[Symbol.asyncIterator]();
@@ -48,7 +52,7 @@ export class Side {
   async #answer(word: string): Promise<void> {
     const { done, value } = (await this.#answers?.next()) ?? { done: true, value: '' };
     if (done || value !== JSON.stringify(word)) {
-      throw new Error(`${this.spec.name} did not say ${word}`);
+      throw new Error(`${this.spec.name} did not say ${word}: ${this.#errors.trim()}`);
     }
   }
 

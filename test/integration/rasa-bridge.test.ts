@@ -119,12 +119,15 @@ print(ask("synchronous"), ask("wal_autocheckpoint") == (0 if old else 1000))
   it('is told of an event that is none, and goes on', async () => {
     await migrate();
     const child = rasa({ partition_by_sender: true });
-    const said = await publish(child, ['{"event": "user"}', '?', '{"sender_id": "a"}']);
+    const large = JSON.stringify({ sender_id: 'a', text: 'x'.repeat(1_000_000) });
+    const said = await publish(child, ['{"event": "user"}', large, '?', '{"sender_id": "a"}']);
     expect(said[0]).toMatch(/^ValueError: the event has no sender_id/);
-    expect(said.slice(1)).toEqual(['True', 'stored']);
+    expect(said[1]).toMatch(/^ValueError: the event has 10000\d\d bytes, 1000000 are allowed/);
+    expect(said.slice(2)).toEqual(['True', 'stored']);
+    expect(await cli.json('status', '--db', cli.db)).toMatchObject({ accepted: 1 });
   });
 
-  it('does not start without a file, or with one that has no outbox', async () => {
+  it('does not start without a file, an outbox in it, or a legal topic', async () => {
     const missing = rasa();
     expect(await missing.ended).toMatchObject({ code: 1 });
     const command = `run \`outbox-relay migrate --db ${cli.db}\` first`;
@@ -133,6 +136,11 @@ print(ask("synchronous"), ask("wal_autocheckpoint") == (0 if old else 1000))
     const empty = rasa();
     expect(await empty.ended).toMatchObject({ code: 1 });
     expect(empty.errors.at(-1)).toContain(`has no outbox (no such table: outbox_meta); ${command}`);
+    for (const name of ['a b', '..', '', 'x'.repeat(250)]) {
+      const wrong = rasa({ topic: name });
+      expect(await wrong.ended).toMatchObject({ code: 1 });
+      expect(wrong.errors.at(-1)).toContain('is not a legal topic name');
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 /** A real Kafka in a container, and an independent client that shares no code with the relay. */
-import { type EachMessagePayload, Kafka, logLevel, type RecordMetadata } from 'kafkajs';
+import { type Admin, type EachMessagePayload, Kafka, logLevel, type RecordMetadata } from 'kafkajs';
 import { Container } from './container.ts';
 import { kafkaImage } from './images.ts';
 import { freePort } from './ports.ts';
@@ -84,7 +84,9 @@ export class KafkaBroker {
       const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
       await admin.createTopics({
         topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
+        waitForLeaders: false, // it gives up when the broker has not heard of the topic yet
       });
+      await until(`${topic} has its leaders`, () => hasLeaders(admin, topic));
     } finally {
       await admin.disconnect();
     }
@@ -160,6 +162,15 @@ function independentClient(address: string): Kafka {
     logLevel: logLevel.NOTHING,
     retry,
   });
+}
+
+async function hasLeaders(admin: Admin, topic: string): Promise<boolean> {
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0));
+  } catch {
+    return false; // not heard of yet: asked again until the deadline
+  }
 }
 
 async function answers(address: string): Promise<boolean> {

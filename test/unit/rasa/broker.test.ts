@@ -137,15 +137,42 @@ describe('isReady', () => {
     await until('it is ready again', () => broker.isReady());
   });
 
+  it('is true at the first look when the relay has started and Kafka has answered it', async () => {
+    const ask = vi.spyOn(scene.driver, 'leaders');
+    const broker = scene.broker();
+    await broker.start();
+    await until('Kafka was asked', () => ask.mock.settledResults[0]?.type === 'fulfilled');
+    expect(broker.isReady()).toBe(true);
+  });
+
   it('is false with a Kafka that was never there, and asks again by itself', async () => {
     scene.driver.goAway();
     const broker = scene.broker();
+    const states: string[] = [];
+    broker.relay?.on('circuit', ({ state }) => states.push(state));
     await broker.start();
     expect(await broker.relay?.askKafka()).toBe(false);
     expect(broker.isReady()).toBe(false);
+    expect(states).toEqual(['open']);
     scene.driver.comeBack();
     // Nothing is published: only the question of isReady itself can find out.
     await until('it is ready', () => broker.isReady());
+    expect(states).toEqual(['open', 'closed']);
+  });
+
+  it('is false when a write has just failed', async () => {
+    const broker = scene.broker({ run_relay: false });
+    await broker.outbox.close();
+    expect(broker.isReady()).toBe(true);
+    await expect(broker.publish(said)).rejects.toMatchObject({ code: 'OUTBOX_CLOSED' });
+    expect(broker.isReady()).toBe(false);
+  });
+
+  it('is true when an event was refused: others are taken', async () => {
+    const broker = scene.broker({ run_relay: false });
+    const large = broker.publish({ text: 'x'.repeat(1_000_000) });
+    await expect(large).rejects.toMatchObject({ code: 'EVENT_TOO_LARGE' });
+    expect(broker.isReady()).toBe(true);
   });
 
   it('is false when the file is gone, and after close', async () => {

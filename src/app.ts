@@ -177,6 +177,17 @@ export class Relay {
     return readStatus(this.#store, this.#clock);
   }
 
+  /**
+   * Asks whether a Kafka broker answers, for at most 5 s. An idle relay asks nothing by itself; the
+   * answer opens or closes the circuit. Needs a started relay.
+   */
+  askKafka(): Promise<boolean> {
+    if (this.#state !== 'started' || this.#core === null) {
+      return Promise.reject(new RelayStateError('the relay is not running'));
+    }
+    return this.#core.askKafka();
+  }
+
   /** Counts since the relay was made, in memory. Legal at any time. */
   metrics(): RelayMetrics {
     return this.#readMetrics();

@@ -9,22 +9,24 @@ import { engine } from './engine.mjs';
 import { images } from './images.mjs';
 import { canInstallPackages } from './packages.mjs';
 import { createProgress } from './progress.mjs';
+import { python } from './python.mjs';
 import { toolchain } from './toolchain.mjs';
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** Steps in order; those of one group do not need each other and run side by side. */
-const groups = [[toolchain], [dependencies, engine], [images]];
+const groups = [[toolchain], [dependencies, engine], [images], [python]];
 const names = new Map([
   ['toolchain', toolchain],
   ['dependencies', dependencies],
   ['engine', engine],
   ['images', images],
+  ['python', python],
 ]);
 
 /**
  * Makes sure that the named steps' results are there.
- * @param {{ only?: ('toolchain'|'dependencies'|'engine'|'images')[], quiet?: boolean }} options
+ * @param {{ only?: string[], quiet?: boolean }} options `only`: keys of `names`. Default: all
  * @returns {Promise<{ node: string, env: Record<string, string> }>} the Node to run things with,
  *   and the image names
  */
@@ -86,7 +88,7 @@ async function refuseWhenIncomplete(chosen, context) {
 async function askForPackages(chosen, context, progress) {
   if (!canInstallPackages()) return;
   const wanted = [];
-  for (const step of [engine, images].filter((one) => chosen.has(one))) {
+  for (const step of [engine, images, python].filter((one) => chosen.has(one))) {
     const found = await step.find(context).catch(() => null); // what is not found is asked for
     if (!found) wanted.push(...(await step.packages()));
   }

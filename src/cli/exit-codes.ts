@@ -21,6 +21,8 @@ export const exitCodes = Object.freeze({
 const byErrorCode: Readonly<Record<string, number>> = {
   USAGE: 2,
   CONFIG_INVALID: 2,
+  SECURITY_PROTOCOL_INVALID: 2,
+  KAFKA_PRODUCER_INITIALIZATION: 2,
   INPUT_INVALID: 3,
   EVENT_INVALID: 3,
   EVENT_TOO_LARGE: 3,

@@ -2,6 +2,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type OptionEntry, optionEntries } from '../config/entries.ts';
 import { type LoadedOptions, loadOptions } from '../config/load.ts';
+import { ConfigInvalidError } from '../core/errors.ts';
+import { readEndpoints } from '../rasa/endpoints.ts';
+import { readSettings } from '../rasa/options.ts';
+import { toRelayOptions } from '../rasa/relay-options.ts';
 
 export type Flags = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -28,15 +32,37 @@ function flagOf({ facts, env }: OptionEntry): Option {
   });
 }
 
+export interface ReadOptions extends LoadedOptions {
+  /** Names in the Rasa configuration that mean nothing to us. */
+  readonly ignored: readonly string[];
+}
+
 /** All options given anywhere, unchecked. */
-export function readOptions(flags: Flags): LoadedOptions {
+export function readOptions(flags: Flags): ReadOptions {
   const texts: Record<string, string | undefined> = {};
   for (const { facts } of optionEntries) {
     const value = flags[camelCase(facts.flag)];
     if (typeof value === 'string') texts[facts.flag] = value;
   }
   const file = typeof flags['config'] === 'string' ? flags['config'] : undefined;
-  return loadOptions({ file, env: process.env, flags: texts });
+  const endpoints = flags['endpoints'];
+  const sources = { file, env: process.env, flags: texts };
+  if (typeof endpoints !== 'string') return { ...loadOptions(sources), ignored: [] };
+  const { ignored, ...base } = readRasaConfig(endpoints);
+  return { ...loadOptions({ ...sources, base }), ignored };
+}
+
+/** Adds the flag for a relay that is configured by Rasa's own file. */
+export function addEndpoints(command: Command): Command {
+  const text = 'options from the event_broker of a Rasa endpoints.yml; everything else wins';
+  return command.addOption(new Option('--endpoints <FILE>', text));
+}
+
+function readRasaConfig(file: string) {
+  const broker = readEndpoints(file, process.env);
+  if (broker === null) throw new ConfigInvalidError(`${file}: has no event_broker`);
+  const settings = readSettings(broker);
+  return { options: toRelayOptions(settings), origin: file, ignored: settings.unknownOptions };
 }
 
 const camelCase = (flag: string) =>

@@ -9,7 +9,7 @@ import type { RelayOptions } from '../config/relay-options.ts';
 import { resolveLoaded } from '../config/resolve.ts';
 import { diagnose } from '../diagnose.ts';
 import { exitCodes } from './exit-codes.ts';
-import { addOptions, type Flags, readOptions } from './options.ts';
+import { addEndpoints, addOptions, type Flags, readOptions } from './options.ts';
 import { printJson } from './report.ts';
 import type { Shell } from './shell.ts';
 
@@ -18,6 +18,7 @@ Examples:
   outbox-relay run --db shop.db --brokers 127.0.0.1:9092
   outbox-relay run --db shop.db --brokers a:9092,b:9092 --redis redis://127.0.0.1:6379 \\
     --retries 60 --delay 5000
+  outbox-relay run --endpoints endpoints.yml --redis redis://127.0.0.1:6379
   OUTBOX_RELAY_REDIS=rediss://user:secret@redis:6380 outbox-relay run --config outbox-relay.yml
   outbox-relay run --config outbox-relay.yml --print-config
 
@@ -33,7 +34,7 @@ export function addRunCommand(program: Command, shell: Shell, end: (code: number
     .option('--print-config', 'print every option as resolved, secrets masked, and start nothing')
     .option('--json', 'with --print-config: as JSON instead of YAML')
     .addHelpText('after', examples);
-  addOptions(command).action(async (flags: Flags) => {
+  addEndpoints(addOptions(command)).action(async (flags: Flags) => {
     if (flags['printConfig'] === true) printConfig(flags);
     else await run(flags, shell);
     end(exitCodes.ok.code);
@@ -55,6 +56,8 @@ async function run(flags: Flags, shell: Shell): Promise<void> {
   const { interrupted } = shell;
   const options = loaded.options as unknown as RelayOptions; // as resolveLoaded has just checked
   const relay = createRelay({ ...options, logger });
+  const { ignored } = loaded;
+  if (ignored.length > 0) logger.warn({ ignored }, 'the event_broker has options of no meaning');
   const facts = { db, brokers, protocol: nameProtocol(config.security), retry };
   logger.info({ ...facts, redis: redis && maskSecrets(redis) }, 'starting');
   await relay.start();

@@ -9,6 +9,8 @@ export interface OptionSources {
   /** A `.yml`, `.yaml` or `.json` file. */
   readonly file: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Options that the file, the environment and flags win over, and where they are from. */
+  readonly base?: { readonly options: object; readonly origin: string };
   /** Values of flags as text, by flag name. */
   readonly flags: Readonly<Record<string, string | undefined>>;
 }
@@ -29,8 +31,10 @@ type Options = Record<string, unknown>;
 const otherVariables = /^OUTBOX_RELAY_(CONFIG|NO_INSTALL|TEST_.*)$/;
 
 /** @throws CONFIG_INVALID when the file cannot be read or parsed */
-export function loadOptions({ file, env, flags }: OptionSources): LoadedOptions {
-  const options = file === undefined ? {} : readOptionsFile(file);
+export function loadOptions({ file, base, env, flags }: OptionSources): LoadedOptions {
+  const written = file === undefined ? {} : readOptionsFile(file);
+  const options =
+    base === undefined ? written : over(structuredClone(base.options) as Options, written);
   const origins = new Map<string, string>();
   for (const entry of optionEntries) {
     const flag = flags[entry.facts.flag];
@@ -41,10 +45,30 @@ export function loadOptions({ file, env, flags }: OptionSources): LoadedOptions 
     const origin = flag === undefined ? entry.env : `--${entry.facts.flag}`;
     origins.set(entry.path.join('.'), origin);
   }
+  // Last: what an option of a group has of its own is found before what the group has.
+  for (const name of Object.keys(base?.options ?? {})) {
+    if (base !== undefined && !(name in written) && !origins.has(name)) {
+      origins.set(name, base.origin);
+    }
+  }
   return { options, origins, file, faults: unknownVariables(env) };
 }
 
-function readOptionsFile(file: string): Options {
+/** Option by option, as everywhere; groups are options by name. */
+function over(base: Options, written: Options): Options {
+  const merged: Options = { ...base };
+  for (const [name, value] of Object.entries(written)) {
+    const below = merged[name];
+    merged[name] = isGroup(below) && isGroup(value) ? over(below, value) : value;
+  }
+  return merged;
+}
+
+const isGroup = (value: unknown): value is Options =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** @throws CONFIG_INVALID when it cannot be read or parsed, or holds no options by name */
+export function readOptionsFile(file: string): Options {
   const parsed = parseFile(file, readFile(file));
   if (parsed === null || parsed === undefined) return {}; // nothing but comments
   if (typeof parsed !== 'object' || Array.isArray(parsed)) {

@@ -7,7 +7,7 @@ export const retryShape = {
   retries: z
     .int()
     .min(0)
-    .max(1_000_000)
+    .max(limits.retriesMax)
     .optional()
     .meta(
       facts({
@@ -18,7 +18,7 @@ export const retryShape = {
         value: 'N',
       }),
     ),
-  delayMs: milliseconds(0, day)
+  delayMs: milliseconds(0, limits.delayMsMax)
     .optional()
     .meta(
       facts({

@@ -191,6 +191,19 @@ export const InputInvalidError = defineError('InputInvalidError', {
   hint: 'Correct the reported lines, or pass --skip-invalid to store the others.',
 });
 
+// Rasa's event broker
+
+export const SecurityProtocolError = defineError('SecurityProtocolError', {
+  code: 'SECURITY_PROTOCOL_INVALID',
+  retryable: false,
+  hint: 'Set `security_protocol` to PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.',
+});
+export const KafkaProducerInitializationError = defineError('KafkaProducerInitializationError', {
+  code: 'KAFKA_PRODUCER_INITIALIZATION',
+  retryable: false,
+  hint: 'Correct the named setting of the event broker; docs/rasa.md has them all.',
+});
+
 // Relaying
 
 export const RelayStateError = defineError('RelayStateError', {

@@ -34,6 +34,14 @@ export interface OutboxEvent<Topic extends string = string, Value = unknown> {
   readonly dedupeKey?: string | null;
   /** How long the dedupe key is remembered, milliseconds. Default: 7 days. */
   readonly dedupeTtlMs?: number;
+  /**
+   * Tries after the first one that Kafka may refuse this event, 0 to 1,000,000. An outage costs
+   * none of them. Stored with the event; no effect yet: a refused event stops its lane.
+   * Default: the relay's `retry.retries`.
+   */
+  readonly retries?: number | null;
+  /** Wait between those tries, milliseconds, 0 to a day. Default: the relay's `retry.delayMs`. */
+  readonly delayMs?: number | null;
 }
 
 /** One header of a record: a name may be repeated. */

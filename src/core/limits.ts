@@ -19,6 +19,8 @@ export const limits = Object.freeze({
   /** Rasa's KafkaEventBroker's own: 60 retries, 5 s apart. */
   retriesDefault: 60,
   delayMsDefault: 5_000,
+  retriesMax: 1_000_000,
+  delayMsMax: 24 * 60 * 60 * 1_000,
   maxDelayMsDefault: 5 * 60 * 1_000,
   batchEventsDefault: 1_000,
   batchBytesDefault: 4 * 1_024 * 1_024,

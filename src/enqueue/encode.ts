@@ -24,6 +24,8 @@ const knownFields = new Set([
   'partition',
   'dedupeKey',
   'dedupeTtlMs',
+  'retries',
+  'delayMs',
 ]);
 const partitionMax = 2_147_483_647;
 /** JSON.stringify makes `{}` or index maps of these without a word: the content would be lost. */
@@ -50,7 +52,9 @@ export function encodeEvent(event: OutboxEvent, rules: EncodeRules): EncodedEven
     const message = `the event has ${bytes} bytes, recordBytesMax is ${rules.recordBytesMax}`;
     throw new EventTooLargeError(message, { details: { topic, bytes } });
   }
-  const fixed = { id: rules.newId(), createdAtMs, retries: null, delayMs: null };
+  const retries = encodeWhole('retries', event.retries, limits.retriesMax);
+  const delayMs = encodeWhole('delayMs', event.delayMs, limits.delayMsMax);
+  const fixed = { id: rules.newId(), createdAtMs, retries, delayMs };
   return { ...fixed, topic, key, value, headers, partition, dedupe };
 }
 
@@ -151,6 +155,15 @@ function encodePartition(partition: unknown): number | null {
     throw invalid('partition', `must be a whole number from 0, not ${String(partition)}`);
   }
   return partition as number;
+}
+
+/** A number of the event's own in place of the relay's; `null`: the relay's. */
+function encodeWhole(field: string, given: unknown, max: number): number | null {
+  if (given === undefined || given === null) return null;
+  if (!Number.isInteger(given) || (given as number) < 0 || (given as number) > max) {
+    throw invalid(field, `must be a whole number from 0 to ${max}, not ${String(given)}`);
+  }
+  return given as number;
 }
 
 function encodeDedupe(event: OutboxEvent, nowMs: number): EncodedEvent['dedupe'] {

@@ -41,6 +41,13 @@ export class Circuit {
     this.#parts.emitter.emit('circuit', { state: 'closed', cause: null });
   }
 
+  /** Asks whether a broker answers, in any state, and opens or closes by the answer. */
+  async ask(): Promise<boolean> {
+    const failure = await this.#probe();
+    if (failure !== null) this.open(failure);
+    return failure === null;
+  }
+
   /** `null` when records may be sent; otherwise what the one probe of this call ran into. */
   pass(): Promise<SendFailure | null> {
     if (this.#state === 'closed') return Promise.resolve(null);

@@ -69,6 +69,7 @@ export class RelayCore {
   readonly #drainers: readonly LaneDrainer[];
   readonly #primary: Trigger;
   readonly #fallback: Trigger | null;
+  readonly #circuit: Circuit;
   readonly #prober: Prober;
   readonly #waker: Waker;
   readonly #housekeeping: Housekeeping;
@@ -86,6 +87,7 @@ export class RelayCore {
     const probeTimeoutMs = parts.logsIn ? timeoutMs : probeTimeoutMsDefault;
     const shared = { store, driver, clock, emitter };
     const circuit = new Circuit({ driver, emitter, probeTimeoutMs: timeoutMs });
+    this.#circuit = circuit;
     const topics = new Topics({ ...shared, timeoutMs, maxAgeMs: topicMaxAgeMs });
     watchLogins(emitter, clock);
     this.#leases = new LeaseKeeper({ store, clock, emitter, owner, leaseMs });
@@ -108,6 +110,11 @@ export class RelayCore {
   start(): Promise<void> {
     this.#starting = this.#begin();
     return this.#starting;
+  }
+
+  /** Whether a broker answers now, within 5 s; the circuit opens or closes by it. */
+  askKafka(): Promise<boolean> {
+    return this.#circuit.ask();
   }
 
   async #begin(): Promise<void> {

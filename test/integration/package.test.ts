@@ -35,7 +35,8 @@ function project(name: string, manifest: object): string {
 describe('the package', () => {
   it('contains what it runs on, and nothing else', () => {
     const names = files.map((file) => file.replace(/^package\//, ''));
-    const wanted = ['dist/index.js', 'dist/index.d.ts', 'dist/testing/index.js'];
+    const entries = ['dist/index.js', 'dist/testing/index.js', 'dist/rasa/index.js'];
+    const wanted = entries.flatMap((name) => [name, name.replace('.js', '.d.ts')]);
     const shipped = ['dist/cli/main.js', 'migrations/0001_outbox.sql', 'README.md', 'LICENSE'];
     expect(names).toEqual(expect.arrayContaining([...wanted, ...shipped, 'CHANGELOG.md']));
     const folders = new Set(names.map((file) => file.split('/')[0]));
@@ -49,6 +50,7 @@ describe('the package', () => {
     writeFileSync(
       join(path, 'main.js'),
       `import { openOutbox } from 'outbox-relay';
+       import { KafkaEventBroker } from 'outbox-relay/rasa';
        import { createTestOutbox } from 'outbox-relay/testing';
        const outbox = openOutbox({ path: 'shop.db' });
        console.log(outbox.enqueue({ topic: 'orders', key: 'k', value: { id: 1 } }).seq);
@@ -57,9 +59,13 @@ describe('the package', () => {
        test.outbox.enqueue({ topic: 'orders', value: 'through the relay' });
        const [event] = await test.waitFor(1);
        console.log(String(event.value));
-       await test.close();`,
+       await test.close();
+       const options = { url: 'kafka', security_protocol: 'PLAINTEXT', run_relay: false };
+       const broker = new KafkaEventBroker({ ...options, outbox_path: 'rasa.db' });
+       console.log((await broker.publish({ timestamp: 1 })).seq);
+       await broker.close();`,
     );
-    expect(run(process.execPath, ['main.js'], { cwd: path })).toBe('1\nthrough the relay\n');
+    expect(run(process.execPath, ['main.js'], { cwd: path })).toBe('1\nthrough the relay\n1\n');
     const bin = join(path, 'node_modules', '.bin', 'outbox-relay');
     const input = '{"topic":"orders","value":"typed"}\n';
     const published = run(bin, ['publish', '--db', 'shop.db', '--json'], { cwd: path, input });
@@ -74,13 +80,17 @@ describe('the package', () => {
       join(path, 'main.js'),
       `const { openOutbox, OutboxRelayError } = require('outbox-relay');
        const { createTestOutbox } = require('outbox-relay/testing');
+       const { KafkaEventBroker } = require('outbox-relay/rasa');
        const outbox = openOutbox({ path: 'shop.db' });
        outbox.publish({ topic: 'orders', value: 'v' }).then(({ seq }) => {
-         console.log(seq, typeof OutboxRelayError, typeof createTestOutbox);
+         const all = [OutboxRelayError, createTestOutbox, KafkaEventBroker];
+         console.log(seq, ...all.map((one) => typeof one));
          return outbox.close();
        });`,
     );
-    expect(run(process.execPath, ['main.js'], { cwd: path })).toBe('1 function function\n');
+    expect(run(process.execPath, ['main.js'], { cwd: path })).toBe(
+      '1 function function function\n',
+    );
   }, 240_000);
 
   it('is typed for TypeScript, checked without skipLibCheck, and publishes from there', () => {
@@ -89,7 +99,9 @@ describe('the package', () => {
       join(path, 'main.ts'),
       `import Database from 'better-sqlite3';
        import { openOutbox, type AppendResult, type Relay, createRelay } from 'outbox-relay';
+       import { type KafkaEventBrokerOptions, PythonFloat, toPythonJson } from 'outbox-relay/rasa';
        import { createTestOutbox } from 'outbox-relay/testing';
+       const rasa: KafkaEventBrokerOptions = { url: ['a', 'b:1'], loglevel: 20, other: true };
        interface Topics { orders: { id: number } }
        const db = new Database('shop.db');
        db.pragma('journal_mode = WAL');
@@ -99,7 +111,8 @@ describe('the package', () => {
        // @ts-expect-error: not the value of orders
        const wrong = () => outbox.enqueue({ topic: 'orders', value: 'one' });
        const relay: Relay = createRelay({ db: 'shop.db', brokers: ['127.0.0.1:9092'] });
-       console.log(result.seq, typeof wrong, typeof relay.start, typeof createTestOutbox);
+       const one = toPythonJson([new PythonFloat(1), rasa.topic ?? null]);
+       console.log(result.seq, one, typeof wrong, typeof relay.start, typeof createTestOutbox);
        await outbox.close();
        db.close();`,
     );
@@ -113,7 +126,7 @@ describe('the package', () => {
     );
     run(process.execPath, [tool('typescript', 'bin', 'tsc')], { cwd: path });
     expect(run(process.execPath, ['out/main.js'], { cwd: path })).toBe(
-      '1 function function function\n',
+      '1 [1.0, null] function function function\n',
     );
   }, 240_000);
 

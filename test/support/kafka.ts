@@ -1,5 +1,5 @@
 /** A real Kafka in a container, and an independent client that shares no code with the relay. */
-import { type EachMessagePayload, Kafka, logLevel, type RecordMetadata } from 'kafkajs';
+import { type Admin, type EachMessagePayload, Kafka, logLevel, type RecordMetadata } from 'kafkajs';
 import { Container } from './container.ts';
 import { kafkaImage } from './images.ts';
 import { freePort } from './ports.ts';
@@ -42,6 +42,13 @@ function environment(port: number, direct: number, advertised: string): Record<s
   };
 }
 
+export interface KafkaBrokerOptions {
+  /** Address that clients are told, e.g. a proxy's. Default: the container's own. */
+  readonly advertised?: string;
+  /** Where it will be, for clients that look for it before it is started. Default: a free one. */
+  readonly port?: number;
+}
+
 export class KafkaBroker {
   readonly container: Container;
   /** Where the relay under test reaches it. */
@@ -57,9 +64,8 @@ export class KafkaBroker {
     this.#client = independentClient(direct);
   }
 
-  /** @param options.advertised address that clients are told, e.g. a proxy's */
-  static async start(options: { readonly advertised?: string } = {}): Promise<KafkaBroker> {
-    const [port, directPort] = [await freePort(), await freePort()];
+  static async start(options: KafkaBrokerOptions = {}): Promise<KafkaBroker> {
+    const [port, directPort] = [options.port ?? (await freePort()), await freePort()];
     const direct = `127.0.0.1:${directPort}`;
     const advertised = options.advertised ?? `127.0.0.1:${port}`;
     const container = await Container.start({
@@ -78,7 +84,9 @@ export class KafkaBroker {
       const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
       await admin.createTopics({
         topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
+        waitForLeaders: false, // it gives up when the broker has not heard of the topic yet
       });
+      await until(`${topic} has its leaders`, () => hasLeaders(admin, topic));
     } finally {
       await admin.disconnect();
     }
@@ -154,6 +162,15 @@ function independentClient(address: string): Kafka {
     logLevel: logLevel.NOTHING,
     retry,
   });
+}
+
+async function hasLeaders(admin: Admin, topic: string): Promise<boolean> {
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0));
+  } catch {
+    return false; // not heard of yet: asked again until the deadline
+  }
 }
 
 async function answers(address: string): Promise<boolean> {

@@ -73,7 +73,7 @@ describe('a line', () => {
   const tooLong = (text: string) => text.split('\n').filter((line) => [...line].length > 100);
 
   it('has at most 100 characters, in comments and SQL too', () => {
-    const files = filesOf('{src,test,scripts,examples}/**/*.{ts,mjs}', 'migrations/*.sql');
+    const files = filesOf('{src,test,scripts,examples}/**/*.{ts,mjs,py}', 'migrations/*.sql');
     expect(files.length).toBeGreaterThan(100);
     expect(files.filter((file) => tooLong(textOf(file)).length > 0)).toEqual([]);
     expect(tooLong(`// ${'x'.repeat(98)}\n`)).toHaveLength(1);

@@ -10,6 +10,8 @@ import { optionsSchema } from '../../src/config/options.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
 import { errorFacts } from '../../src/core/errors.ts';
 import { loginTroubles } from '../../src/core/login-trouble.ts';
+import { eventFloats, opaqueFields, parseFloats } from '../../src/rasa/float-fields.ts';
+import { knownOptions } from '../../src/rasa/options.ts';
 import { filesOf, root, textOf } from './project.ts';
 
 const documents = filesOf('*.md', 'docs/*.md', 'examples/**/*.md');
@@ -87,6 +89,25 @@ describe('docs/doctor.md', () => {
     const files = filesOf('src/admin/doctor/*.ts').filter((file) => !file.endsWith('finding.ts'));
     const code = files.map(textOf).join('\n');
     expect(checks.filter((check) => !code.includes(`'${check}'`))).toEqual([]);
+  });
+});
+
+describe('docs/rasa.md', () => {
+  const text = textOf('docs/rasa.md');
+
+  it('has the fields that are floats', () => {
+    const names = (list: readonly string[]) => list.map((name) => `\`${name}\``).join(', ');
+    expect(text).toContain(`of the event itself: ${names(eventFloats)}\n`);
+    expect(text).toContain(`\`parse_data\` and \`entities\`: ${names(parseFloats)}\n`);
+    expect(text).toContain(`not below ${names(opaqueFields)},`);
+  });
+
+  it('has a row with a test for every option of the event broker', () => {
+    const rows = text.split('\n').filter((line) => /^\| .*`test\//.test(line));
+    const named = rows.map((line) => line.split('|')[1] ?? '');
+    const options = [...knownOptions].filter((name) => name !== 'type');
+    const missing = options.filter((name) => !named.some((cell) => cell.includes(`\`${name}\``)));
+    expect(missing).toEqual([]);
   });
 });
 

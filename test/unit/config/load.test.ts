@@ -52,6 +52,28 @@ describe('every option', () => {
   );
 });
 
+describe('a base', () => {
+  const base = { options: { db: 'a', retry: { retries: 1, delayMs: -2 } }, origin: 'e.yml' };
+
+  it('gives way to the file, the environment and flags, option by option', () => {
+    const file = fileOf('over.json', '{"clientId": "c", "retry": {"retries": 3}}');
+    const env = { OUTBOX_RELAY_BROKERS: 'k:1' };
+    const { options } = loadOptions({ base, file, env, flags: { db: 'b' } });
+    const retry = { retries: 3, delayMs: -2 };
+    expect(options).toEqual({ db: 'b', brokers: ['k:1'], clientId: 'c', retry });
+    expect(base.options).toEqual({ db: 'a', retry: { retries: 1, delayMs: -2 } });
+  });
+
+  it('is named by a fault that is its own, and by no other', () => {
+    const fault = (flags: Record<string, string>) => {
+      const loaded = loadOptions({ base, file: undefined, env: {}, flags });
+      return () => resolveLoaded({ ...loaded, options: { brokers: ['k:1'], ...loaded.options } });
+    };
+    expect(fault({})).toThrow('retry.delayMs (e.yml): must be 0 or more, not -2');
+    expect(fault({ delay: '-3' })).toThrow('retry.delayMs (--delay): must be 0 or more, not -3');
+  });
+});
+
 /** Three legal values of an option. */
 function valuesOf(path: string): readonly [unknown, unknown, unknown] {
   switch (path) {

@@ -83,6 +83,15 @@ describe('an accepted event', () => {
     expect(encode(event({ dedupeKey: 'k', dedupeTtlMs: 5 })).dedupe?.expiresAtMs).toBe(1_005);
   });
 
+  it.each([
+    [{}, null, null],
+    [{ retries: null, delayMs: undefined }, null, null],
+    [{ retries: 0, delayMs: 0 }, 0, 0],
+    [{ retries: 1_000_000, delayMs: 86_400_000 }, 1_000_000, 86_400_000],
+  ])('may have retries and a delay of its own: %o', (given, retries, delayMs) => {
+    expect(encode(event(given))).toMatchObject({ retries, delayMs });
+  });
+
   it.each(['a', 'A-b_c.9', '...', 'x'.repeat(limits.topicLengthMax)])(
     'may have the topic %s',
     (topic) => {
@@ -148,6 +157,20 @@ describe('a refused event', () => {
     ['no dedupe time', event({ dedupeKey: 'a', dedupeTtlMs: 0 }), /^dedupeTtlMs must be/],
     ['one beyond all numbers', event({ dedupeKey: 'a', dedupeTtlMs: 2 ** 53 - 1 }), /^dedupeTtlMs/],
     ['half a millisecond', event({ dedupeKey: 'a', dedupeTtlMs: 1.5 }), /^dedupeTtlMs/],
+    [
+      'retries below 0',
+      event({ retries: -1 }),
+      /^retries must be a whole number from 0 to 1000000/,
+    ],
+    ['half a retry', event({ retries: 0.5 }), /^retries must be/],
+    ['retries as text', event({ retries: '3' }), /^retries must be/],
+    ['too many retries', event({ retries: 1_000_001 }), /^retries must be/],
+    [
+      'a delay below 0',
+      event({ delayMs: -1 }),
+      /^delayMs must be a whole number from 0 to 86400000/,
+    ],
+    ['more than a day', event({ delayMs: 86_400_001 }), /^delayMs must be/],
     ['an endless one', event({ dedupeKey: 'a', dedupeTtlMs: 1 / 0 }), /^dedupeTtlMs must be/],
   ])('%s', (_, given, message) => {
     expect(() => encode(given)).toThrow(message);

@@ -10,15 +10,15 @@ export const toolchain = {
   name: 'Node toolchain',
   missing: 'Node 22.22 or later',
 
-  async find({ root }) {
-    if (nodeIsRecent(process.versions.node)) {
+  async find({ root, running = process.versions.node }) {
+    if (nodeIsRecent(running)) {
       return { node: process.execPath, note: `${process.version}, the running one` };
     }
     const { name, program } = nodePackage(process);
     const node = join(root, '.toolchain', 'node_modules', name, ...program);
     if (!existsSync(node)) return null;
-    const version = (await run(node, ['--version'])).trim();
-    return nodeIsRecent(version) ? { node, note: version } : null;
+    const installed = (await run(node, ['--version'])).trim();
+    return nodeIsRecent(installed) ? { node, note: installed } : null;
   },
 
   async install({ root, note }) {

@@ -4,8 +4,9 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { laneOf } from '../../src/core/lane.ts';
-import { migrateOutbox, openOutbox, openStatus } from '../../src/index.ts';
+import { createRelay, migrateOutbox, openOutbox, openStatus } from '../../src/index.ts';
 import { openSqliteOutbox } from '../../src/outbox/sqlite/open.ts';
+import { MemoryDriver } from '../../src/sink/memory.ts';
 import { CommandLine } from '../support/cli.ts';
 import { migrateToTheFuture } from '../support/future.ts';
 
@@ -57,6 +58,14 @@ describe('a file that a newer version has migrated', () => {
     const status = openStatus(cli.db);
     expect(status.read().pending).toBe(2);
     status.close();
+    const driver = new MemoryDriver();
+    const options = { db: cli.db, brokers: ['unused:1'] };
+    const relay = createRelay(options, { createDriver: () => driver });
+    const delivered = new Promise((resolve) => relay.on('delivered', resolve));
+    await relay.start();
+    await delivered;
+    await relay.stop();
+    expect(driver.recordsOf('t')).toHaveLength(2);
     expect(await cli.json('migrate', '--db', cli.db)).toMatchObject({ applied: [] });
   });
 });

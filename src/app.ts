@@ -33,6 +33,8 @@ export type MigrateMode = 'auto' | 'check';
 export interface OpenOptions {
   /** Lanes of a new outbox, 1 to 256; must equal the file's. Default: 8, or the file's. */
   readonly lanes?: number;
+  /** Lanes of a new outbox, while one that exists keeps its own. No effect beside `lanes`. */
+  readonly lanesOfNew?: number;
   /** Largest key, value and headers of an event, bytes. Default: 1,000,000. */
   readonly recordBytesMax?: number;
   /**
@@ -58,7 +60,7 @@ export function openOutbox<Topics extends object = AnyTopics>(
   options: OpenOptions = {},
 ): Outbox<Topics> {
   const { clock = systemClock, recordBytesMax = limits.recordBytesMaxDefault, lanes } = options;
-  const { migrate: schema = 'auto' } = options;
+  const { migrate: schema = 'auto', lanesOfNew } = options;
   if (!Number.isInteger(recordBytesMax) || recordBytesMax < 1) {
     throw new ConfigInvalidError(`recordBytesMax: ${recordBytesMax} is not a whole number from 1`);
   }
@@ -67,7 +69,7 @@ export function openOutbox<Topics extends object = AnyTopics>(
       `migrate: must be "auto" or "check", not ${JSON.stringify(schema)}`,
     );
   }
-  const opened = openSqliteOutbox(source, { clock, schema, lanes });
+  const opened = openSqliteOutbox(source, { clock, schema, lanes, lanesOfNew });
   return new Outbox<Topics>({
     path: opened.path,
     appender: opened.appender,
@@ -85,6 +87,8 @@ export interface RelayHooks extends LoggerOption {
    * signer for AWS MSK IAM. What it rejects with is an outage, and its message is logged.
    */
   readonly fetchKafkaToken?: () => Promise<string>;
+  /** As {@link OpenOptions.lanesOfNew}. */
+  readonly lanesOfNew?: number;
   readonly clock?: Clock;
   /** Makes the sink in place of kafkajs. Default: kafkajs. */
   readonly createDriver?: (config: RelayConfig) => Driver;
@@ -139,7 +143,9 @@ export class Relay {
     if (this.#state !== 'new') throw new RelayStateError(`the relay is ${this.#state}`);
     this.#state = 'started';
     const { db: path, lanes, migrate: schema } = this.#config;
-    const opened = openSqliteOutbox({ path }, { clock: this.#clock, schema, lanes });
+    const { lanesOfNew } = this.#hooks;
+    const how = { clock: this.#clock, schema, lanes, lanesOfNew };
+    const opened = openSqliteOutbox({ path }, how);
     this.#store = opened.openStore();
     opened.close();
     this.#core = createCore({

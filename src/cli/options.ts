@@ -4,7 +4,7 @@ import { type OptionEntry, optionEntries } from '../config/entries.ts';
 import { type LoadedOptions, loadOptions } from '../config/load.ts';
 import { ConfigInvalidError } from '../core/errors.ts';
 import { readEndpoints } from '../rasa/endpoints.ts';
-import { readSettings } from '../rasa/options.ts';
+import { lanesOfNew, readSettings } from '../rasa/options.ts';
 import { toRelayOptions } from '../rasa/relay-options.ts';
 
 export type Flags = Readonly<Record<string, string | boolean | undefined>>;
@@ -35,6 +35,8 @@ function flagOf({ facts, env }: OptionEntry): Option {
 export interface ReadOptions extends LoadedOptions {
   /** Names in the Rasa configuration that mean nothing to us. */
   readonly ignored: readonly string[];
+  /** With a Rasa configuration: lanes of a file that is not there yet. */
+  readonly lanesOfNew?: number;
 }
 
 /** All options given anywhere, unchecked. */
@@ -49,7 +51,7 @@ export function readOptions(flags: Flags): ReadOptions {
   const sources = { file, env: process.env, flags: texts };
   if (typeof endpoints !== 'string') return { ...loadOptions(sources), ignored: [] };
   const { ignored, ...base } = readRasaConfig(endpoints);
-  return { ...loadOptions({ ...sources, base }), ignored };
+  return { ...loadOptions({ ...sources, base }), ignored, lanesOfNew };
 }
 
 /** Adds the flag for a relay that is configured by Rasa's own file. */

@@ -55,8 +55,9 @@ async function run(flags: Flags, shell: Shell): Promise<void> {
   const logger = pino({ level: logLevel, base: null });
   const { interrupted } = shell;
   const options = loaded.options as unknown as RelayOptions; // as resolveLoaded has just checked
-  const relay = createRelay({ ...options, logger });
-  const { ignored } = loaded;
+  const { ignored, lanesOfNew } = loaded;
+  const hooks = lanesOfNew === undefined ? {} : { lanesOfNew };
+  const relay = createRelay({ ...options, logger }, hooks);
   if (ignored.length > 0) logger.warn({ ignored }, 'the event_broker has options of no meaning');
   const facts = { db, brokers, protocol: nameProtocol(config.security), retry };
   logger.info({ ...facts, redis: redis && maskSecrets(redis) }, 'starting');

@@ -23,7 +23,12 @@ import { checkType, type EventBrokerConfig, readEndpoints } from './endpoints.ts
 import { type RasaEvent, toOutboxEvent } from './event.ts';
 import { KafkaWatch } from './kafka-watch.ts';
 import { fromLevel, stderrLogger } from './loglevel.ts';
-import { type BrokerSettings, type KafkaEventBrokerOptions, readSettings } from './options.ts';
+import {
+  type BrokerSettings,
+  type KafkaEventBrokerOptions,
+  lanesOfNew,
+  readSettings,
+} from './options.ts';
 import { checkRelayOptions, toRelayOptions } from './relay-options.ts';
 
 const environmentName = 'RASA_ENVIRONMENT';
@@ -65,7 +70,8 @@ export class KafkaEventBroker {
     this.#logger = fromLevel(logger, level);
     const { lanes, migrate, recordBytesMax } = this.#config;
     const given = lanes === undefined ? {} : { lanes };
-    this.#outbox = openOutbox({ path: outboxPath }, { ...given, migrate, recordBytesMax });
+    const how = { ...given, lanesOfNew, migrate, recordBytesMax };
+    this.#outbox = openOutbox({ path: outboxPath }, how);
     try {
       this.#refuseTopic(topic);
       this.#relay = settings.runRelay

@@ -83,6 +83,12 @@ export const knownOptions: ReadonlySet<string> = new Set(
 
 const defaultPort = 9092;
 
+/**
+ * Lanes of an event broker's own file. Events without a key have no order but that of their lane,
+ * and Rasa's, of one producer, arrive in the order of their publishing in each partition.
+ */
+export const lanesOfNew = 1;
+
 /** @throws KAFKA_PRODUCER_INITIALIZATION with the name of the option at fault */
 export function readSettings(given: Given): BrokerSettings {
   if (typeof given !== 'object' || given === null) {

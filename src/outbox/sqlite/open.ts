@@ -33,6 +33,8 @@ export interface SqliteOptions {
   readonly schema: SchemaMode;
   /** Lanes of a new outbox; a file that exists must have the same. Default: 8, or the file's. */
   readonly lanes?: number | undefined;
+  /** Lanes of a new outbox, while one that exists keeps its own. No effect beside `lanes`. */
+  readonly lanesOfNew?: number | undefined;
   /** Gives a drained file that exists `lanes` instead of refusing. */
   readonly changeLanes?: boolean;
 }
@@ -87,7 +89,7 @@ export function openSqliteOutbox(source: SqliteSource, options: SqliteOptions): 
 }
 
 function prepareSchema(db: Database, options: SqliteOptions): string[] {
-  const lanes = options.lanes ?? limits.lanesDefault;
+  const lanes = options.lanes ?? options.lanesOfNew ?? limits.lanesDefault;
   if (!Number.isInteger(lanes) || lanes < 1 || lanes > limits.lanesMax) {
     throw new ConfigInvalidError(`lanes: ${lanes} is not between 1 and ${limits.lanesMax}`);
   }

@@ -1,6 +1,7 @@
 /** The event broker on a Kafka in memory: what is stored, what is sent, and when it is ready. */
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { openOutbox } from '../../../src/index.ts';
 import { PythonFloat } from '../../../src/rasa/index.ts';
 import { RasaScene } from '../../support/rasa.ts';
 import { until } from '../../support/wait.ts';
@@ -45,6 +46,21 @@ describe('publish', () => {
     expect(scene.rows()).toHaveLength(20);
     scene.driver.comeBack();
     await arrived('bot', 20);
+  });
+
+  it('keeps events without a key in order too, partition by partition', async () => {
+    scene.driver.createTopic('bot', 1);
+    const broker = scene.broker({ topic: 'bot' });
+    for (let turn = 1; turn <= 100; turn += 1) await broker.publish({ turn });
+    const records = await arrived('bot', 100);
+    const sent = Array.from({ length: 100 }, (_, index) => `{"turn": ${index + 1}}`);
+    expect(records.map(({ value }) => String(value))).toEqual(sent);
+  });
+
+  it('keeps the lanes of a file that is there', async () => {
+    const outbox = openOutbox({ path: scene.db }, { lanes: 3 });
+    await outbox.close();
+    expect(scene.broker().outbox.identity.lanes).toBe(3);
   });
 
   it('keeps a sender’s events in order under partition_by_sender, its id the key', async () => {

@@ -19,8 +19,8 @@ export interface BatchRules {
   readonly lanes: number;
   /** Bytes of key, value and headers that may go to one partition in one send. */
   readonly partitionBytes: number;
-  /** Text of the `outbox-source` header, or `null` for no headers of ours. */
-  readonly source: string | null;
+  /** Value of the `outbox-source` header, or `null` for no headers of ours. */
+  readonly source: Buffer | null;
   readonly partitioner: Partitioner;
 }
 
@@ -55,17 +55,17 @@ export function buildBatch(
   rules: BatchRules,
 ): Batch {
   const records: SinkRecord[] = [];
-  const bytesOf = new Map<string, number>();
+  const bytesOf = new PartitionBytes();
   let lastSeq = 0;
   for (const event of events) {
     const partitions = partitionsOf(event.topic);
     if (partitions === null) break;
     const built = buildRecord(event, partitions, rules);
     if ('code' in built) return { records, lastSeq, fault: built };
-    const target = `${built.partition}/${built.topic}`;
-    const bytes = (bytesOf.get(target) ?? 0) + recordBytes(built);
-    if (bytes > rules.partitionBytes && bytesOf.has(target)) break;
-    bytesOf.set(target, bytes);
+    const before = bytesOf.get(built);
+    const bytes = before + recordBytes(built);
+    if (bytes > rules.partitionBytes && before > 0) break;
+    bytesOf.set(built, bytes);
     records.push(built);
     lastSeq = event.seq;
   }
@@ -95,8 +95,8 @@ function buildRecord(
   if (rules.source !== null) {
     headers.push(
       ['outbox-event-id', Buffer.from(event.id)],
-      ['outbox-seq', Buffer.from(String(seq))],
-      ['outbox-source', Buffer.from(rules.source)],
+      ['outbox-seq', Buffer.from(String(seq), 'latin1')],
+      ['outbox-source', rules.source],
     );
   }
   const partition = rules.partitioner({ key, seq, explicit: event.partition }, forKeys);
@@ -105,6 +105,24 @@ function buildRecord(
     return { seq, topic, code: 'PARTITION_OUT_OF_RANGE', message };
   }
   return { topic, partition, key, value: event.value, headers, timestampMs: event.createdAtMs };
+}
+
+/** Bytes by topic and partition. */
+class PartitionBytes {
+  readonly #topics = new Map<string, number[]>();
+
+  get({ topic, partition }: SinkRecord): number {
+    return this.#topics.get(topic)?.[partition] ?? 0;
+  }
+
+  set({ topic, partition }: SinkRecord, bytes: number): void {
+    let partitions = this.#topics.get(topic);
+    if (partitions === undefined) {
+      partitions = [];
+      this.#topics.set(topic, partitions);
+    }
+    partitions[partition] = bytes;
+  }
 }
 
 function recordBytes(record: SinkRecord): number {

@@ -227,7 +227,8 @@ function createDrainers(
 ): LaneDrainer[] {
   const { store, driver, clock, emitter, bounds, partitioner, source, onStep } = parts;
   const { lanes } = store.identity;
-  const rules = { lanes, partitionBytes: bounds.partitionBytes, source, partitioner };
+  const sourceBytes = source === null ? null : Buffer.from(source);
+  const rules = { lanes, partitionBytes: bounds.partitionBytes, source: sourceBytes, partitioner };
   const times = { sendTimeoutMs: parts.sendTimeoutMs, sliceMs: parts.drainSliceMs };
   const common = { store, driver, clock, emitter, bounds, rules, onStep, ...times, ...shared };
   return Array.from({ length: lanes }, (_, lane) => new LaneDrainer(lane, common));

@@ -6,7 +6,7 @@ import { type BatchRules, buildBatch } from '../../../src/relay/batch.ts';
 const rules: BatchRules = {
   lanes: 4,
   partitionBytes: 1_000,
-  source: 'source',
+  source: Buffer.from('source'),
   partitioner: ({ explicit, seq }, partitions) => explicit ?? seq % partitions,
 };
 

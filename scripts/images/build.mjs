@@ -1,6 +1,6 @@
-// Builds the Kafka and Redis images from packages, for machines that reach no image registry.
-// One Debian base (debootstrap) carries a Java runtime and Redis; each recipe adds its own part
-// with `docker build`, which asks no registry because its FROM is local.
+// Builds the Kafka and Redis images from packages, for machines that reach no image registry, and
+// the KDC's everywhere. One Debian base (debootstrap) carries a Java runtime, Redis and a KDC; each
+// recipe adds its own part with `docker build`, which asks no registry because its FROM is local.
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,10 @@ import { has, run, succeeds } from '../setup/process.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const suite = 'bookworm';
-const basePackages = ['openjdk-17-jre-headless', 'redis-server'];
+const basePackages = [
+  ...['openjdk-17-jre-headless', 'redis-server'],
+  ...['krb5-kdc', 'krb5-admin-server', 'krb5-user'],
+];
 
 /** Name of the local image; it changes with the recipe, so that an old one is not taken for it. */
 export async function localImage(recipe) {
@@ -23,14 +26,17 @@ export async function packagesForBuild() {
   return wanted;
 }
 
-/** @returns {Promise<string>} the image's name */
-export async function buildImage({ recipe, workFolder, note }) {
+/**
+ * @param {{ from?: string }} options `from`: an image of Debian to build on, instead of the base
+ * @returns {Promise<string>} the image's name
+ */
+export async function buildImage({ recipe, workFolder, note, from }) {
   const folder = join(workFolder, recipe);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(workFolder, { recursive: true });
   cpSync(join(here, recipe), folder, { recursive: true });
   const [base] = await Promise.all([
-    buildBase({ workFolder, note }),
+    from ?? buildBase({ workFolder, note }),
     recipe === 'kafka' ? fetchJars(folder, note) : null,
   ]);
   const image = await localImage(recipe);

@@ -17,7 +17,8 @@ export const dependencies = {
   async install({ root, node, note }) {
     note('npm ci');
     const path = [dirname(node), process.env.PATH].join(delimiter);
-    const flags = ['--no-audit', '--no-fund', '--loglevel=error'];
+    // Install scripts fetch or compile; the one whose result is needed is in kerberos.mjs.
+    const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
     await run('npm', ['ci', ...flags], { cwd: root, env: { PATH: path } });
     writeFileSync(join(root, 'node_modules', '.outbox-relay-lockfile'), lockfileHash(root));
   },

@@ -54,12 +54,12 @@ async function build({ root, recipe, note }) {
   return buildImage({ recipe, workFolder: join(root, '.images'), note });
 }
 
-async function pull(name, note) {
+export async function pull(name, note) {
   note(`docker pull ${name}`);
   return succeeds('docker', ['pull', name], { idleMs: pullIdleMs });
 }
 
-const isPresent = (name) => succeeds('docker', ['image', 'inspect', name]);
+export const isPresent = (name) => succeeds('docker', ['image', 'inspect', name]);
 
 const recordFile = (root) => join(root, '.env');
 
@@ -67,7 +67,7 @@ function readRecord(root) {
   return existsSync(recordFile(root)) ? parseEnv(readFileSync(recordFile(root), 'utf8')) : {};
 }
 
-function record(root, found) {
+export function record(root, found) {
   const text = existsSync(recordFile(root)) ? readFileSync(recordFile(root), 'utf8') : '';
   const merged = mergeEnv(text, found);
   if (merged !== text) writeFileSync(recordFile(root), merged);

@@ -7,6 +7,7 @@ import { installPolicy } from './decide.mjs';
 import { dependencies } from './dependencies.mjs';
 import { engine } from './engine.mjs';
 import { images } from './images.mjs';
+import { kerberos } from './kerberos.mjs';
 import { canInstallPackages } from './packages.mjs';
 import { createProgress } from './progress.mjs';
 import { toolchain } from './toolchain.mjs';
@@ -14,17 +15,19 @@ import { toolchain } from './toolchain.mjs';
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** Steps in order; those of one group do not need each other and run side by side. */
-const groups = [[toolchain], [dependencies, engine], [images]];
+const groups = [[toolchain], [dependencies, engine], [images], [kerberos]];
 const names = new Map([
   ['toolchain', toolchain],
   ['dependencies', dependencies],
   ['engine', engine],
   ['images', images],
+  ['kerberos', kerberos],
 ]);
 
 /**
  * Makes sure that the named steps' results are there.
- * @param {{ only?: ('toolchain'|'dependencies'|'engine'|'images')[], quiet?: boolean }} options
+ * @param {{ only?: ('toolchain'|'dependencies'|'engine'|'images'|'kerberos')[], quiet?: boolean }}
+ *   options
  * @returns {Promise<{ node: string, env: Record<string, string> }>} the Node to run things with,
  *   and the image names
  */
@@ -61,7 +64,7 @@ async function ensure(step, context, progress) {
       if (!found) throw new Error(`${step.name}: installed, and still not found`);
     }
     if (found.node) context.node = found.node;
-    if (found.images) context.found.images = found.images;
+    if (found.images) context.found.images = { ...context.found.images, ...found.images };
     row.end(state, found.note);
   } catch (error) {
     row.end('failed');
@@ -86,7 +89,7 @@ async function refuseWhenIncomplete(chosen, context) {
 async function askForPackages(chosen, context, progress) {
   if (!canInstallPackages()) return;
   const wanted = [];
-  for (const step of [engine, images].filter((one) => chosen.has(one))) {
+  for (const step of [engine, images, kerberos].filter((one) => chosen.has(one))) {
     const found = await step.find(context).catch(() => null); // what is not found is asked for
     if (!found) wanted.push(...(await step.packages()));
   }

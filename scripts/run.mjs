@@ -37,6 +37,7 @@ const tasks = {
   },
   build: { needs: basic, steps: [[join(root, 'scripts', 'build.mjs')]] },
   format: { needs: basic, steps: [[biome, 'check', '--write', '.']] },
+  'docs:api': { needs: basic, steps: [[join(root, 'scripts', 'api', 'main.mjs')]] },
   docs: { needs: basic, steps: [[join(root, 'scripts', 'docs', 'configuration.ts')]] },
 };
 

@@ -25,8 +25,10 @@ import type { TriggerEvents } from './trigger/trigger.ts';
 /** A file of the outbox's own, or the application's handle on the file that holds its tables. */
 export type OutboxSource = { readonly path: string } | { readonly db: Database };
 
+/** Whether opening may make or migrate tables; see {@link OpenOptions.migrate}. */
 export type MigrateMode = 'auto' | 'check';
 
+/** How {@link openOutbox} opens. */
 export interface OpenOptions {
   /** Lanes of a new outbox, 1 to 256; must equal the file's. Default: 8, or the file's. */
   readonly lanes?: number;
@@ -78,6 +80,7 @@ export function openOutbox<Topics extends object = AnyTopics>(
 /** Parts that a test may replace. */
 export interface RelayHooks extends LoggerOption {
   readonly clock?: Clock;
+  /** Makes the sink in place of kafkajs. Default: kafkajs. */
   readonly createDriver?: (config: RelayConfig) => Driver;
   /** Called at the named steps of every drain; it may take its time, or end the process. */
   readonly onStep?: StepHook;
@@ -115,6 +118,7 @@ export class Relay {
     return this;
   }
 
+  /** Takes a listener away again. */
   off<K extends keyof RelayEvents>(name: K, listener: (...args: RelayEvents[K]) => void): this {
     this.#emitter.off(name, listener as never);
     return this;
@@ -166,6 +170,7 @@ export class Relay {
     return readStatus(this.#store, this.#clock);
   }
 
+  /** As {@link Relay.stop}, at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
@@ -182,6 +187,7 @@ export function createRelay(
   return new Relay(resolveConfig(options), logger === undefined ? hooks : { ...hooks, logger });
 }
 
+/** Where a relay logs. */
 export interface LoggerOption {
   /** Told what the relay does, e.g. a pino logger; never a key or value. Default: silence. */
   readonly logger?: RelayLogger;
@@ -236,6 +242,7 @@ function createCore({ config, hooks, store, emitter }: CoreParts): RelayCore {
   });
 }
 
+/** What {@link migrateOutbox} did, and the outbox as it is now. */
 export interface MigrateResult extends OutboxIdentity {
   /** Names of the migrations that this call applied. */
   readonly applied: readonly string[];
@@ -256,8 +263,16 @@ export function migrateOutbox(path: string, lanes?: number): MigrateResult {
   return { ...identity, applied: migrated, lanesBefore };
 }
 
+/** Reads the status of one file as often as wanted. */
+export interface StatusReader {
+  /** The status now. Throws OUTBOX_BUSY, OUTBOX_IO, OUTBOX_CLOSED. */
+  read(): OutboxStatus;
+  /** Closes the file. Legal twice. */
+  close(): void;
+}
+
 /** The status of an outbox file, with or without a relay. Writes and migrates nothing. */
-export function openStatus(path: string): { read(): OutboxStatus; close(): void } {
+export function openStatus(path: string): StatusReader {
   const opened = openSqliteOutbox({ path, create: false }, { clock: systemClock, schema: 'look' });
   const store = opened.openStore();
   opened.close();

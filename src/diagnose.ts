@@ -9,6 +9,7 @@ import { inspectOutboxFile } from './outbox/sqlite/inspect.ts';
 import { inspectKafka } from './sink/kafkajs/inspect.ts';
 import { inspectRedis } from './trigger/inspect.ts';
 
+/** What a caller of {@link diagnose} may pass along. */
 export interface DiagnoseHooks {
   /** Gives up at once when it aborts; what was not answered is then found not to answer. */
   readonly signal?: AbortSignal;

@@ -1,34 +1,54 @@
 /** outbox-relay: what is listed here is public; everything else may change. */
 
+// Writing events
+
+export { type OpenOptions, type OutboxSource, openOutbox } from './app.ts';
+export type {
+  AnyTopics,
+  AppendResult,
+  EventOf,
+  Header,
+  HeaderValue,
+  OutboxEvent,
+} from './core/event.ts';
+export type { Outbox } from './enqueue/outbox.ts';
+export type { Database } from './outbox/sqlite/database.ts';
+
+// Making and upgrading the file
+
+export { type MigrateMode, type MigrateResult, migrateOutbox } from './app.ts';
+export type { OutboxIdentity } from './outbox/store.ts';
+
+// Relaying them
+
+export { createRelay, type LoggerOption, type Relay, type RelayHooks } from './app.ts';
+export type { RelayOptions } from './config/options.ts';
+export type { RelayConfig } from './config/resolve.ts';
+export type { RetryPolicy } from './core/retry.ts';
+export type { RelayEvents } from './relay/events.ts';
+export type { LogLine, RelayLogger } from './telemetry/log.ts';
+
+// Looking
+
 export type { Diagnosis } from './admin/doctor/doctor.ts';
 export type { CheckId, Finding, Severity } from './admin/doctor/finding.ts';
 export type { LaneStatus, OutboxStatus } from './admin/status.ts';
-// Writing events
-// Relaying them
-// Looking
-export {
-  createRelay,
-  type MigrateMode,
-  type MigrateResult,
-  migrateOutbox,
-  type OpenOptions,
-  type OutboxSource,
-  openOutbox,
-  openStatus,
-  type Relay,
-  type RelayHooks,
-} from './app.ts';
-export type { RelayOptions } from './config/options.ts';
-// Replacing parts
-export type { Clock } from './core/clock.ts';
-// Errors: one class, told apart by `code` (docs/errors.md)
-export { type ErrorFacts, errorFacts, OutboxRelayError } from './core/errors.ts';
-export type { AnyTopics, AppendResult, EventOf, HeaderValue, OutboxEvent } from './core/event.ts';
-export type { RetryPolicy } from './core/retry.ts';
+export { openStatus, type StatusReader } from './app.ts';
 export { type DiagnoseHooks, diagnose } from './diagnose.ts';
-export type { Outbox } from './enqueue/outbox.ts';
-export type { CircuitState, LaneFailure, OutboxIdentity } from './outbox/store.ts';
-export type { RelayEvents } from './relay/events.ts';
+export type { CircuitState, LaneFailure } from './outbox/store.ts';
+
+// Errors: one class, told apart by `code` (docs/errors.md)
+
+export {
+  type ErrorFacts,
+  type ErrorOptions,
+  errorFacts,
+  OutboxRelayError,
+} from './core/errors.ts';
+
+// Replacing parts, in tests above all
+
+export type { Clock } from './core/clock.ts';
 export type { DrainStep, StepHook } from './relay/lane.ts';
 export type {
   Driver,
@@ -41,4 +61,3 @@ export type {
   SinkRecord,
   TopicLeaders,
 } from './sink/driver.ts';
-export type { RelayLogger } from './telemetry/log.ts';

@@ -101,6 +101,11 @@ export class Supervisor {
     return this.#process.pid;
   }
 
+  /** How often it died without being killed by the demo. */
+  get crashes(): number {
+    return this.#restarts - this.#planned;
+  }
+
   #start(): ChildProcess {
     const output = openSync(this.#logFile, 'a');
     const child = spawn(process.execPath, this.#args, {
@@ -112,7 +117,7 @@ export class Supervisor {
     child.once('exit', (code, signal) => {
       if (this.#stopping) return;
       this.#restarts += 1;
-      if (this.#restarts - this.#planned > unplannedRestartsMax) {
+      if (this.crashes > unplannedRestartsMax) {
         const how = signal ?? `exit code ${code}`;
         const log = `the end of ${this.#logFile}:\n${endOf(this.#logFile)}`;
         this.#reject(new Error(`the relay does not stay up (${how}); ${log}`));

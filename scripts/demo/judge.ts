@@ -15,6 +15,8 @@ export interface DemoReport extends Omit<Findings, 'examples'>, Recovery {
   readonly peakPending: number | null;
   /** Most repeats that the kills explain: kills of broker and relay × lanes × batch size. */
   readonly duplicateBound: number;
+  /** How often the relay died without being killed by the demo. */
+  readonly relayCrashes: number;
   readonly outageSeconds: number;
   /** Events waiting when Redis was flushed, and when the relay was killed. */
   readonly pendingAtFlush: number;
@@ -59,6 +61,7 @@ export function judgeRun(report: Omit<DemoReport, 'faults'>): string[] {
   }
   if (unknown > 0)
     faults.push(`the outcome of ${unknown} publishes is unknown: nothing broke the file`);
+  if (report.relayCrashes > 0) faults.push(`the relay died ${report.relayCrashes} times by itself`);
   if (report.deliveredByJob === 0) faults.push('nothing was sent by a job');
   if (report.pendingAtFlush === 0) faults.push('nothing was waiting when Redis was flushed');
   if (report.acceptedDuringOutage === 0) faults.push('nothing was accepted during the outage');

@@ -36,12 +36,12 @@ export function buildReport(facts: RunFacts): RunResult {
   const ledger = readLedger(facts.ledgerFile);
   const consumed = readConsumed(facts.consumedFile);
   const { examples, ...findings } = check(ledger, consumed);
-  const { kills, times, pendingAtFlush, pendingAtRelayKill } = facts.story;
+  const { kills, relayCrashes, times, pendingAtFlush, pendingAtRelayKill } = facts.story;
   const { lanes, roundsUsedUp, deliveredByJob } = facts.status;
   const { issued, peakPending, outageSeconds, runSeconds } = facts;
   const duplicateBound = duplicateBoundOf({ kills, lanes, batchEvents });
   const recovery = measureRecovery(ledger, consumed, times);
-  const relayed = { roundsUsedUp, deliveredByJob, peakPending, duplicateBound };
+  const relayed = { roundsUsedUp, deliveredByJob, peakPending, duplicateBound, relayCrashes };
   const moments = { outageSeconds, pendingAtFlush, pendingAtRelayKill, runSeconds };
   const unjudged = { issued, ...findings, ...recovery, ...relayed, ...moments };
   return { report: { ...unjudged, faults: judgeRun(unjudged) }, examples };
@@ -81,6 +81,7 @@ export function reportLines({ report, examples }: RunResult, paint: Paint): stri
     row('acceptedDuringOutage', 'while the broker was dead'),
     row('roundsUsedUp', 'rounds of 3 retries that failed, without a loss'),
     row('deliveredByJob', 'sent by a BullMQ job'),
+    row('relayCrashes', 'deaths of the relay that were not the demo’s doing, must be 0'),
     row('peakPending', 'most events waiting at once'),
     row('pendingAtFlush', 'waiting when Redis was flushed'),
     row('firstDeliverySeconds', 'from the probe’s first answer to the first new record'),

@@ -17,6 +17,8 @@ export interface Story {
   readonly pendingAtRelayKill: number;
   /** Kills of broker and relay: each explains one batch per lane of repeats. */
   readonly kills: number;
+  /** How often the relay died by itself. */
+  readonly relayCrashes: number;
 }
 
 export interface StoryPlan {
@@ -43,7 +45,8 @@ export async function playStory(stage: Stage, plan: StoryPlan): Promise<Story> {
   const { accepted } = await stage.published;
   stage.tell(`all ${accepted} events are accepted`);
   await settle(stage, accepted);
-  return { times: outage.times, pendingAtFlush, pendingAtRelayKill, kills: 2 };
+  const relayCrashes = stage.running.relay.crashes;
+  return { times: outage.times, pendingAtFlush, pendingAtRelayKill, kills: 2, relayCrashes };
 }
 
 async function breakBroker(stage: Stage, outageSeconds: number) {

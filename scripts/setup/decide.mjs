@@ -47,9 +47,7 @@ export function mergeEnv(text, values) {
   return `${merged.join('\n')}\n`;
 }
 
-/** Where the images come from: given by the caller, known from last time, pulled, or built. */
-export function imageSource({ wanted, recorded, present }) {
-  if (wanted !== undefined && wanted !== '') return { from: 'environment', image: wanted };
-  if (recorded !== undefined && present) return { from: 'record', image: recorded };
-  return { from: 'search', image: null };
+/** The image's name: given by the caller, or known from last time; `null` when neither. */
+export function imageName({ wanted, recorded }) {
+  return wanted || recorded || null;
 }

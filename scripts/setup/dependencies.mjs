@@ -9,23 +9,34 @@ export const dependencies = {
   missing: 'node_modules as in package-lock.json (npm ci)',
 
   async find({ root }) {
-    const stamp = join(root, 'node_modules', '.outbox-relay-lockfile');
-    if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== lockfileHash(root)) return null;
-    return { note: 'as in package-lock.json' };
+    return isInstalled(root) ? { note: 'as in package-lock.json' } : null;
   },
 
   async install({ root, node, note }) {
     note('npm ci');
-    const path = [dirname(node), process.env.PATH].join(delimiter);
-    // Install scripts fetch or compile; the one whose result is needed is in kerberos.mjs.
-    const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-    await run('npm', ['ci', ...flags], { cwd: root, env: { PATH: path } });
-    writeFileSync(join(root, 'node_modules', '.outbox-relay-lockfile'), lockfileHash(root));
+    await installLocked({ folder: root, node });
   },
 };
 
-function lockfileHash(root) {
+/** Whether a folder has the node_modules of its package-lock.json. */
+export function isInstalled(folder) {
+  const file = stamp(folder);
+  return existsSync(file) && readFileSync(file, 'utf8') === lockfileHash(folder);
+}
+
+/** `npm ci` in a folder, under that Node. */
+export async function installLocked({ folder, node }) {
+  const path = [dirname(node), process.env.PATH].join(delimiter);
+  // Install scripts fetch or compile; the one whose result is needed is run by kerberos.mjs.
+  const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  await run('npm', ['ci', ...flags], { cwd: folder, env: { PATH: path } });
+  writeFileSync(stamp(folder), lockfileHash(folder));
+}
+
+const stamp = (folder) => join(folder, 'node_modules', '.outbox-relay-lockfile');
+
+function lockfileHash(folder) {
   return createHash('sha256')
-    .update(readFileSync(join(root, 'package-lock.json')))
+    .update(readFileSync(join(folder, 'package-lock.json')))
     .digest('hex');
 }

@@ -1,8 +1,9 @@
 // The Kafka and Redis images: named by the caller, known from last time, pulled, or built here.
+// What the caller names holds for this run and is not written down.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildImage, localImage, packagesForBuild } from '../images/build.mjs';
-import { imageSource, mergeEnv, parseEnv } from './decide.mjs';
+import { imageName, mergeEnv, parseEnv } from './decide.mjs';
 import { installPackages } from './packages.mjs';
 import { succeeds } from './process.mjs';
 
@@ -22,13 +23,10 @@ export const images = {
     const recorded = readRecord(root);
     const found = {};
     for (const { key } of wanted) {
-      const name = env[key] || recorded[key];
-      const present = name !== undefined && (await isPresent(name));
-      const source = imageSource({ wanted: env[key], recorded: recorded[key], present });
-      if (source.image === null) return null;
-      found[key] = source.image;
+      const name = imageName({ wanted: env[key], recorded: recorded[key] });
+      if (name === null || !(await isPresent(name))) return null;
+      found[key] = name;
     }
-    record(root, found);
     return { images: found, note: Object.values(found).join(', ') };
   },
 
@@ -37,7 +35,7 @@ export const images = {
   async install({ root, env, note }) {
     const found = {};
     for (const { key, recipe, official } of wanted) {
-      if (env[key]) found[key] = env[key];
+      if (env[key]) await provide(env[key], key, note);
       else if (await isPresent(official)) found[key] = official;
       else if (await pull(official, note)) found[key] = official;
       else found[key] = await build({ root, recipe, note });
@@ -45,6 +43,11 @@ export const images = {
     record(root, found);
   },
 };
+
+async function provide(name, key, note) {
+  if ((await isPresent(name)) || (await pull(name, note))) return;
+  throw new Error(`${key}=${name} is not on this machine and cannot be pulled`);
+}
 
 async function build({ root, recipe, note }) {
   const name = await localImage(recipe);

@@ -5,6 +5,7 @@ import type { CircuitState, LaneFailure, OutboxStore, OutboxSummary } from '../o
 /** A heartbeat is written once a second; this much later its relay is not running as it should. */
 const staleMs = 5_000;
 
+/** How far one lane is, and why it stands still if it does. */
 export interface LaneStatus {
   readonly lane: number;
   readonly cursor: number;

@@ -10,6 +10,7 @@ import { optionsSchema, type RelayOptions } from './options.ts';
 import { problemOf } from './problem.ts';
 import { crossFaults } from './rules.ts';
 
+/** The options of a relay, checked, with every default filled in, frozen. */
 export interface RelayConfig {
   readonly db: string;
   readonly brokers: readonly string[];

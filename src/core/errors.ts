@@ -14,6 +14,7 @@ export interface ErrorFacts {
   readonly hint: string;
 }
 
+/** What an error may carry besides its message. */
 export interface ErrorOptions {
   readonly cause?: unknown;
   /** Machine-readable facts for logs and `--json`; never holds a payload or a secret. */

@@ -36,6 +36,7 @@ export interface OutboxEvent<Topic extends string = string, Value = unknown> {
   readonly dedupeTtlMs?: number;
 }
 
+/** One header of a record: a name may be repeated. */
 export type Header = readonly [name: string, value: Uint8Array | null];
 
 /** An event that passed the door: only bytes, ready to be written. */

@@ -18,7 +18,10 @@ export interface OutboxParts {
   readonly close: () => void;
 }
 
-/** @typeParam Topics topic names and the types of their values; without one, any name and value */
+/**
+ * The application's side of an outbox; made by `openOutbox`.
+ * @typeParam Topics topic names and the types of their values; without one, any name and value
+ */
 export class Outbox<Topics extends object = AnyTopics> {
   readonly #parts: OutboxParts;
   readonly #publisher: Publisher;
@@ -34,6 +37,7 @@ export class Outbox<Topics extends object = AnyTopics> {
     return this.#parts.appender.identity;
   }
 
+  /** The file: absolute, without symbolic links. */
   get path(): string {
     return this.#parts.path;
   }
@@ -110,6 +114,7 @@ export class Outbox<Topics extends object = AnyTopics> {
     return this.#closing;
   }
 
+  /** As {@link Outbox.close}, at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

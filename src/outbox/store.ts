@@ -12,6 +12,7 @@
  */
 import type { AppendResult, EncodedEvent, LoggedEvent } from '../core/event.ts';
 
+/** What makes this file this outbox. */
 export interface OutboxIdentity {
   /** UUID of the file. Names the BullMQ queue and the default `outbox-source` header. */
   readonly outboxId: string;
@@ -74,6 +75,7 @@ export interface Settlement {
 }
 
 export type RelayPhase = 'running' | 'stopped';
+/** `open` during an outage: lanes ask once and wait instead of sending. */
 export type CircuitState = 'closed' | 'open';
 
 /** What a relay writes once a second while it is active. */

@@ -5,6 +5,7 @@
 import { EventEmitter } from 'node:events';
 import type { CircuitState, LaneFailure } from '../outbox/store.ts';
 
+/** Names of a relay's events, and what a listener of each gets. */
 export interface RelayEvents {
   /** Leases can be taken and wake-ups are heard. */
   started: [];
@@ -35,8 +36,36 @@ export interface RelayEvents {
   warning: [{ readonly code: string; readonly message: string; readonly cause: unknown }];
 }
 
-export type RelayEmitter = EventEmitter<RelayEvents>;
+/**
+ * A listener that throws is its owner's fault and not the relay's: the others are still called and
+ * the drain goes on. It is told as a warning; one that hears warnings, as an uncaught exception.
+ */
+export class RelayEmitter extends EventEmitter<RelayEvents> {
+  override emit<K>(name: keyof RelayEvents | K, ...args: unknown[]): boolean {
+    const listeners = this.rawListeners(name as keyof RelayEvents);
+    for (const listener of listeners) {
+      try {
+        Reflect.apply(listener, this, args);
+      } catch (error) {
+        this.#report(String(name), error);
+      }
+    }
+    return listeners.length > 0;
+  }
+
+  #report(name: string, error: unknown): void {
+    if (name === 'warning') {
+      process.nextTick(() => {
+        throw error;
+      });
+      return;
+    }
+    const thrown = error instanceof Error ? error.message : String(error);
+    const message = `a listener of ${name} threw: ${thrown}`;
+    this.emit('warning', { code: 'LISTENER_FAILED', message, cause: error });
+  }
+}
 
 export function createRelayEmitter(): RelayEmitter {
-  return new EventEmitter<RelayEvents>();
+  return new RelayEmitter();
 }

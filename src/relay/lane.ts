@@ -24,6 +24,7 @@ import type { Topics } from './topics.ts';
 
 /** Named moments of a drain, for fault tests: a hook may kill the process at each. */
 export type DrainStep = 'claimed' | 'read' | 'checked' | 'sent' | 'settled' | 'released';
+/** Waited for at every step of every drain. */
 export type StepHook = (step: DrainStep, lane: number) => void | Promise<void>;
 
 export interface LaneParts {
@@ -143,8 +144,11 @@ export class LaneDrainer {
   async #prepare(lease: Lease, events: readonly LoggedEvent[]): Promise<Batch> {
     const { topics, rules } = this.#parts;
     const names = new Set(events.map((event) => event.topic));
-    const unusable = await topics.learn(names);
-    if (!(unusable instanceof Map)) return this.#fail(lease, unusable, null);
+    const learnt = await topics.learn(names);
+    const head = events[0] as LoggedEvent;
+    // What stands before an unknown topic can be sent all the same, and will tell if Kafka is away.
+    const stuck = topics.partitionsOf(head.topic) === null;
+    if (!(learnt instanceof Map) && stuck) return this.#fail(lease, learnt, null);
     const counts = new Map([...names].map((name) => [name, topics.partitionsOf(name)]));
     const batch = buildBatch(events, (topic) => counts.get(topic) ?? null, rules);
     if (batch.records.length > 0) return batch;
@@ -154,9 +158,9 @@ export class LaneDrainer {
       const refused = { kind: 'refused-record', code, message, topic, cause: null } as const;
       return this.#fail(lease, refused, seq);
     }
-    const head = events[0] as LoggedEvent;
     // Another lane's failed send may have made the topic unknown again since it was learnt.
-    const failure = unusable.get(head.topic) ?? forgotten(head.topic);
+    const told = learnt instanceof Map ? learnt.get(head.topic) : undefined;
+    const failure = told ?? forgotten(head.topic);
     return this.#fail(lease, failure, failure.kind === 'refused-topic' ? head.seq : null);
   }
 

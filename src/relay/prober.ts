@@ -4,18 +4,25 @@
  *
  * While any lane waits, asks for the leaders of the topics that those lanes need next, with a
  * backoff of its own. The interval stays at or below one second, because events are promised to
- * flow within two seconds of the broker's return. A lane that is let go and fails again is let go
- * less and less often, down to its policy's own delay: then the metadata was good and the sends
- * were not.
+ * flow within two seconds of the broker's return. A lane that is let go and fails again, because
+ * the metadata was good and the send was not, is let go less often, but every two seconds at
+ * least. Only a topic that would have to be created is tried at the policy's own delay: its
+ * creation was refused before, and when somebody else makes it, that is seen here.
  */
 import { type Clock, pause } from '../core/clock.ts';
 import type { OutboxStore } from '../outbox/store.ts';
-import type { Driver, LeadersOutcome } from '../sink/driver.ts';
+import type { Driver, SendFailure, TopicLeaders } from '../sink/driver.ts';
 import type { Circuit } from './circuit.ts';
 
 const intervalMinMs = 250;
 const intervalMaxMs = 1_000;
 const releasePaceMaxMs = 2_000;
+
+interface Wait {
+  readonly sinceMs: number;
+  /** How often in a row the lane was let go without a delivery. */
+  readonly releases: number;
+}
 
 export interface ProberParts {
   readonly store: OutboxStore;
@@ -23,7 +30,7 @@ export interface ProberParts {
   readonly clock: Clock;
   readonly circuit: Circuit;
   readonly probeTimeoutMs: number;
-  /** The retry policy's delay: a lane that keeps failing is not let go more often than this. */
+  /** The retry policy's delay: the creation of a topic is not tried more often than this. */
   readonly retryDelayMs: number;
   /** Lets these lanes go on at once. */
   readonly release: (lanes: readonly number[]) => Promise<void>;
@@ -33,9 +40,7 @@ export interface ProberParts {
 export class Prober {
   readonly #parts: ProberParts;
   readonly #stopping = new AbortController();
-  /** Lane to the monotonic time before which it is not let go. */
-  readonly #waiting = new Map<number, number>();
-  /** How often in a row a lane was let go without a delivery. */
+  readonly #waiting = new Map<number, Wait>();
   readonly #releases = new Map<number, number>();
   #loop: Promise<void> | null = null;
 
@@ -50,11 +55,8 @@ export class Prober {
   /** The lane's drain failed for a reason that may pass by itself. */
   wait(lane: number): void {
     if (this.#stopping.signal.aborted || this.#waiting.has(lane)) return;
-    const { clock, retryDelayMs } = this.#parts;
-    const releases = this.#releases.get(lane) ?? 0;
-    const slowest = Math.max(releasePaceMaxMs, retryDelayMs);
-    const paceMs = Math.min(intervalMinMs * 2 ** Math.min(releases, 30), slowest);
-    this.#waiting.set(lane, clock.monotonic() + (releases === 0 ? 0 : paceMs));
+    const sinceMs = this.#parts.clock.monotonic();
+    this.#waiting.set(lane, { sinceMs, releases: this.#releases.get(lane) ?? 0 });
     this.#loop ??= this.#run().finally(() => {
       this.#loop = null;
     });
@@ -90,22 +92,32 @@ export class Prober {
   }
 
   async #probe(): Promise<void> {
-    const { driver, circuit, probeTimeoutMs, release, clock } = this.#parts;
+    const { driver, circuit, probeTimeoutMs, release } = this.#parts;
     const needs = this.#neededTopics();
     const outcome = await driver.leaders([...new Set(needs.values())], probeTimeoutMs);
     if (outcome.kind !== 'answered') return;
     circuit.close();
-    const now = clock.monotonic();
     const ready = [...needs]
-      .filter(
-        ([lane, topic]) => (this.#waiting.get(lane) ?? Infinity) <= now && led(outcome, topic),
-      )
+      .filter(([lane, topic]) => this.#isDue(lane, outcome.topics.get(topic)))
       .map(([lane]) => lane);
     for (const lane of ready) {
       this.#waiting.delete(lane);
       this.#releases.set(lane, (this.#releases.get(lane) ?? 0) + 1);
     }
     if (ready.length > 0) await release(ready);
+  }
+
+  /** Whether the lane may go on: its topic has leaders, or has to be created by its next drain. */
+  #isDue(lane: number, answer: TopicLeaders | SendFailure | undefined): boolean {
+    const wait = this.#waiting.get(lane);
+    if (wait === undefined || answer === undefined || 'kind' in answer) return false;
+    if (answer.leaderless.length > 0) return false;
+    if (wait.releases === 0) return true;
+    const { clock, retryDelayMs } = this.#parts;
+    const paceMs = intervalMinMs * 2 ** Math.min(wait.releases, 30);
+    const slowestMs = answer.partitions > 0 ? 0 : retryDelayMs;
+    const paceMaxMs = Math.max(releasePaceMaxMs, slowestMs);
+    return clock.monotonic() - wait.sinceMs >= Math.min(paceMs, paceMaxMs);
   }
 
   /** The topic of each waiting lane's next event; a lane that has none any more stops waiting. */
@@ -120,9 +132,4 @@ export class Prober {
     }
     return needs;
   }
-}
-
-function led(outcome: LeadersOutcome & { kind: 'answered' }, topic: string): boolean {
-  const answer = outcome.topics.get(topic);
-  return answer !== undefined && !('kind' in answer) && answer.leaderless.length === 0;
 }

@@ -8,7 +8,7 @@
  */
 import type { Clock } from '../core/clock.ts';
 import type { OutboxStore } from '../outbox/store.ts';
-import type { Driver, LeadersOutcome, SendFailure } from '../sink/driver.ts';
+import type { Driver, LeadersOutcome, SendFailure, TopicLeaders } from '../sink/driver.ts';
 import type { TopicPartitions } from './batch.ts';
 import type { RelayEmitter } from './events.ts';
 
@@ -38,8 +38,9 @@ export class Topics {
   }
 
   /**
-   * Learns what is not known yet or too old. Returns the topics that cannot take records, each
-   * with its failure, or the failure of the question itself.
+   * Learns what is not known yet or too old, in this order, up to the first topic that cannot take
+   * records; what comes behind it may stay unknown. Returns that topic with its failure, or the
+   * failure of the question itself.
    */
   async learn(topics: ReadonlySet<string>): Promise<Map<string, SendFailure> | SendFailure> {
     const { clock, maxAgeMs } = this.#parts;
@@ -50,25 +51,29 @@ export class Topics {
     });
     const failures = new Map<string, SendFailure>();
     if (unknown.length === 0) return failures;
-    const outcome = await this.#ask(unknown.sort());
+    const outcome = await this.#prepare(unknown);
     if (outcome.kind !== 'answered') return outcome;
     for (const [topic, answer] of outcome.topics) {
       if ('kind' in answer) {
         failures.set(topic, answer);
         continue;
       }
-      await this.#reconcile(topic, answer.partitions);
-      this.#known.set(topic, { partitions: answer.partitions, askedAtMs: clock.monotonic() });
+      await this.#remember(answer);
     }
     return failures;
   }
 
-  #ask(topics: readonly string[]): Promise<LeadersOutcome> {
+  async #remember({ topic, partitions }: TopicLeaders): Promise<void> {
+    await this.#reconcile(topic, partitions);
+    this.#known.set(topic, { partitions, askedAtMs: this.#parts.clock.monotonic() });
+  }
+
+  #prepare(topics: readonly string[]): Promise<LeadersOutcome> {
     const question = topics.join();
     const asking = this.#asking.get(question);
     if (asking !== undefined) return asking;
     const { driver, timeoutMs } = this.#parts;
-    const answer = driver.leaders(topics, timeoutMs).finally(() => this.#asking.delete(question));
+    const answer = driver.prepare(topics, timeoutMs).finally(() => this.#asking.delete(question));
     this.#asking.set(question, answer);
     return answer;
   }
@@ -108,10 +113,19 @@ export class Topics {
     else this.#known.delete(topic);
   }
 
-  /** Asks again about every known topic; called while nothing is pending. */
+  /**
+   * Asks again about every known topic; called while nothing is pending. A topic that was deleted
+   * stays deleted until there is an event for it.
+   */
   async refresh(): Promise<void> {
-    const topics = new Set(this.#known.keys());
+    const topics = [...this.#known.keys()];
     this.#known.clear();
-    if (topics.size > 0) await this.learn(topics);
+    if (topics.length === 0) return;
+    const { driver, timeoutMs } = this.#parts;
+    const outcome = await driver.leaders(topics, timeoutMs);
+    if (outcome.kind !== 'answered') return;
+    for (const answer of outcome.topics.values()) {
+      if (!('kind' in answer) && answer.partitions > 0) await this.#remember(answer);
+    }
   }
 }

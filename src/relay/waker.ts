@@ -4,7 +4,8 @@
  * The poll compares `changeMark`, a read of a few microseconds that shows every commit of every
  * process, and wakes the lanes that have work. The sweep asks the trigger about lanes with work
  * and repairs what it finds: no wake-up (a flushed Redis, a round that is used up) gets a new one;
- * a delayed one that nobody probes for (left by a relay that is gone) is handed to the prober; a
+ * a delayed one that nobody probes for (left by a relay that is gone) is handed to the prober, and
+ * let go at once when this relay has not tried the lane yet: a restart is a reason to try; a
  * job that looks active or queued while the lane's lease is free belongs to a process that died,
  * and BullMQ needs many seconds to say so.
  *
@@ -58,6 +59,8 @@ export class Waker {
   readonly #notBeforeMs = new Map<number, number>();
   readonly #suspicions = new Map<number, Suspicion>();
   readonly #ghosts = new Set<number>();
+  /** Lanes that have been drained, or let go, by this relay. */
+  readonly #tried = new Set<number>();
 
   constructor(parts: WakerParts) {
     this.#parts = parts;
@@ -82,6 +85,7 @@ export class Waker {
 
   drainStarted(lane: number, via: 'job' | 'sweep'): void {
     this.#wokenAtMs.delete(lane);
+    this.#tried.add(lane);
     if (via === 'job') this.#trust(lane);
   }
 
@@ -192,6 +196,8 @@ export class Waker {
       case 'delayed':
         this.#trust(lane);
         if (mayPassByItself(record.failure)) prober.wait(lane);
+        else if (!this.#tried.has(lane)) await primary.promote([lane]);
+        this.#tried.add(lane);
         return;
       case 'active':
       case 'queued':

@@ -7,6 +7,7 @@
  */
 import type { Header } from '../core/event.ts';
 
+/** One record as it goes to Kafka. */
 export interface SinkRecord {
   readonly topic: string;
   /** Always explicit: a client that chooses again on its own retry would move the record. */
@@ -17,6 +18,7 @@ export interface SinkRecord {
   readonly timestampMs: number;
 }
 
+/** Kafka's word that a topic-partition's share of a batch is written. */
 export interface PartitionAck {
   readonly topic: string;
   readonly partition: number;
@@ -42,6 +44,7 @@ export type SendFailureKind =
   | 'fenced'
   | 'bug';
 
+/** Why a batch, or a question, came to nothing. */
 export interface SendFailure {
   readonly kind: SendFailureKind;
   /** Kafka's error name, a system error name (`ECONNREFUSED`), or the driver's own word. */
@@ -53,22 +56,25 @@ export interface SendFailure {
   readonly cause: unknown;
 }
 
+/** What became of a batch. */
 export type SendOutcome =
   /** Every topic-partition of the batch was acknowledged with `acks=all`. */
   { readonly kind: 'acked'; readonly acks: readonly PartitionAck[] } | SendFailure;
 
+/** What the broker knows of a topic. */
 export interface TopicLeaders {
   readonly topic: string;
-  /** Number of partitions, 1 or more. */
+  /** Number of partitions; 0 when it does not exist and {@link Driver.prepare} may create it. */
   readonly partitions: number;
   /** Partitions without a leader for now. */
   readonly leaderless: readonly number[];
 }
 
+/** The answer to a question about topics, or why there is none. */
 export type LeadersOutcome =
   | {
       readonly kind: 'answered';
-      /** One entry per topic asked for: its leaders, or why it cannot take records. */
+      /** By topic: its leaders, or why it cannot take records. */
       readonly topics: ReadonlyMap<string, TopicLeaders | SendFailure>;
     }
   | SendFailure;
@@ -85,15 +91,22 @@ export interface Sender {
   close(): Promise<void>;
 }
 
+/** A Kafka client behind our words; a test may bring its own. */
 export interface Driver {
   readonly name: string;
   /** A sender of its own connection and producer. `label` names it in logs. */
   createSender(label: string): Sender;
   /**
-   * Asks for the leaders of these topics, at most `deadlineMs`; an empty list asks only whether a
-   * broker answers. Creates a missing topic when the driver's options say so.
+   * Asks for the leaders of these topics, at most `deadlineMs`, and answers for each; an empty
+   * list asks only whether a broker answers. Creates nothing.
    */
   leaders(topics: readonly string[], deadlineMs: number): Promise<LeadersOutcome>;
+  /**
+   * Makes these topics ready for records, in this order, at most `deadlineMs`: one that is missing
+   * is created when the driver's options say so. Ends at the first that cannot take records, or
+   * when the time is up; those behind have no entry. The first always has one.
+   */
+  prepare(topics: readonly string[], deadlineMs: number): Promise<LeadersOutcome>;
   /** Closes every sender and connection; gives up waiting after `deadlineMs`. Legal twice. */
   close(deadlineMs: number): Promise<void>;
 }

@@ -113,12 +113,24 @@ export class MemoryDriver implements Driver {
   }
 
   #leadersOf(topic: string): TopicLeaders | SendFailure {
-    if (!this.#topics.has(topic)) {
-      const code = 'UNKNOWN_TOPIC_OR_PARTITION';
-      if (this.#createPartitions === null) return failure('refused-topic', code, topic);
-      this.createTopic(topic, this.#createPartitions);
+    if (!this.#topics.has(topic) && this.#createPartitions === null) {
+      return failure('refused-topic', 'UNKNOWN_TOPIC_OR_PARTITION', topic);
     }
     return { topic, partitions: this.#topics.get(topic)?.length ?? 0, leaderless: [] };
+  }
+
+  async prepare(topics: readonly string[]): Promise<LeadersOutcome> {
+    if (this.#outage !== null) return this.#outage;
+    const ready = new Map<string, TopicLeaders | SendFailure>();
+    for (const topic of topics) {
+      if (!this.#topics.has(topic) && this.#createPartitions !== null) {
+        this.createTopic(topic, this.#createPartitions);
+      }
+      const answer = this.#leadersOf(topic);
+      ready.set(topic, answer);
+      if ('kind' in answer) break;
+    }
+    return { kind: 'answered', topics: ready };
   }
 
   async close(): Promise<void> {}

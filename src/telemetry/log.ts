@@ -1,7 +1,8 @@
 /** What a relay says, as log lines. */
 import type { RelayEmitter } from '../relay/events.ts';
 
-type LogLine = (facts: object, message: string) => void;
+/** Facts first, then a fixed sentence. */
+export type LogLine = (facts: object, message: string) => void;
 
 /** What is used of a logger; pino's shape, so that a pino logger or a child of one fits. */
 export interface RelayLogger {
@@ -16,7 +17,12 @@ export function logEvents(relay: RelayEmitter, logger: RelayLogger): void {
   const said = (cause: unknown) => (cause instanceof Error ? { cause: cause.message } : {});
   relay.on('started', () => logger.info({}, 'started'));
   relay.on('stopped', ({ clean }) => logger.info({ clean }, 'stopped'));
-  relay.on('delivered', (facts) => logger.debug(facts, 'delivered'));
+  /** What each lane was last said to wait for: the same again is no news. */
+  const told = new Map<number, string>();
+  relay.on('delivered', (facts) => {
+    told.delete(facts.lane);
+    logger.debug(facts, 'delivered');
+  });
   relay.on('circuit', ({ state, cause }) => {
     const { code, message } = (cause ?? {}) as { code?: string; message?: string };
     if (state === 'open') logger.warn({ code, message }, 'Kafka is away: circuit open');
@@ -24,9 +30,14 @@ export function logEvents(relay: RelayEmitter, logger: RelayLogger): void {
   });
   relay.on('laneFailed', ({ lane, failure }) => {
     const { kind, code, message, topic, seq } = failure;
-    const refused = kind === 'refused-record' || kind === 'refused-topic' || kind === 'bug';
     const facts = { lane, kind, code, message, topic, seq };
-    if (refused) logger.error(facts, 'lane waits');
+    const news = [kind, code, topic, seq].join();
+    const known = told.get(lane) === news;
+    told.set(lane, news);
+    const refused = kind === 'refused-record' || kind === 'refused-topic' || kind === 'bug';
+    // An outage is told once, as the circuit; a partition that is away opens none.
+    if (!known && refused) logger.error(facts, 'lane waits');
+    else if (!known && kind === 'partition-away') logger.warn(facts, 'lane waits');
     else logger.debug(facts, 'lane waits');
   });
   relay.on('roundUsedUp', ({ lane }) => logger.warn({ lane }, 'retries used up: a new round'));

@@ -27,6 +27,7 @@ export interface DeliveredEvent {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** What a test may choose. */
 export interface TestOutboxOptions {
   /** The application's own handle or file. Default: a file in a temporary folder. */
   readonly source?: OutboxSource;
@@ -34,6 +35,7 @@ export interface TestOutboxOptions {
   readonly partitions?: number;
 }
 
+/** How long a test waits. */
 export interface WaitOptions {
   /** Default: 5,000 ms. */
   readonly timeoutMs?: number;
@@ -42,6 +44,7 @@ export interface WaitOptions {
 const timeoutMsDefault = 5_000;
 const askEveryMs = 5;
 
+/** An outbox, its relay, and a Kafka in memory that can go away. */
 export class TestOutbox<Topics extends object = AnyTopics> {
   readonly outbox: Outbox<Topics>;
   readonly relay: Relay;
@@ -99,6 +102,7 @@ export class TestOutbox<Topics extends object = AnyTopics> {
     this.#driver.goAway();
   }
 
+  /** Kafka answers again; what waited is delivered at once. */
   kafkaUp(): void {
     this.#driver.comeBack();
   }
@@ -113,6 +117,7 @@ export class TestOutbox<Topics extends object = AnyTopics> {
     }
   }
 
+  /** As `close`, at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

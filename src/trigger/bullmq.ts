@@ -7,6 +7,8 @@
  * - A deduplication key can outlive its job (#4311). BullMQ itself replaces the key of a job that
  *   does not exist; `stateOf` removes the key of one that has finished.
  * - Commands fail at once while Redis is away: a wake-up is never worth waiting for.
+ * - A Redis that answers and takes no writes (its memory is full, it has become a replica, the user
+ *   may not) is as good as away: the question is a write, and a command that failed is asked again.
  * - A job that was active when its process died is called stalled only after many seconds; the
  *   relay does not wait for that (see the sweep), so the lock is short and stalling is forgiven.
  */
@@ -43,6 +45,8 @@ const lockMs = 10_000;
 const stalledMs = 5_000;
 const failedJobsKept = 100;
 const watchMs = 5_000;
+/** The key that proves a write is gone by itself when nobody asks any more. */
+const aliveMs = 10_000;
 
 class BullMqTrigger implements Trigger {
   readonly name = 'bullmq';
@@ -57,6 +61,9 @@ class BullMqTrigger implements Trigger {
   #handler: DrainHandler | null = null;
   #cancelWatch: () => void = () => {};
   #waitedBefore = false;
+  /** A command that failed, until it has succeeded. */
+  #failing: (() => Promise<unknown>) | null = null;
+  #workerTrouble = '';
 
   constructor(parts: BullMqParts) {
     this.#parts = parts;
@@ -64,7 +71,7 @@ class BullMqTrigger implements Trigger {
     this.#workerRedis = workerConnection(parts.url);
     this.#reachability = new Reachability({
       clock: parts.clock,
-      ping: () => this.#control.ping(),
+      ping: () => this.#askForWrites(),
       changed: (reachable, cause) => this.#reachabilityChanged(reachable, cause),
     });
     this.#control.on('ready', () => this.#reachability.check());
@@ -151,6 +158,14 @@ class BullMqTrigger implements Trigger {
     return clean;
   }
 
+  async #askForWrites(): Promise<void> {
+    const { prefix, outboxId } = this.#parts;
+    await this.#control.set(`${prefix}:${queueName(outboxId)}:alive`, '1', 'PX', aliveMs);
+    const failing = this.#failing;
+    await failing?.();
+    if (this.#failing === failing) this.#failing = null;
+  }
+
   #reachabilityChanged(reachable: boolean, cause: unknown): void {
     if (reachable && this.#queue === null && !this.#stopping.signal.aborted) this.#open();
     this.#parts.events.reachable(reachable, cause);
@@ -184,9 +199,15 @@ class BullMqTrigger implements Trigger {
       if (job === undefined || job.attemptsMade < (job.opts.attempts ?? 1)) return;
       this.#parts.events.roundUsedUp(job.data.lane, error);
     });
-    // Connection trouble; the control connection sees it too, and the watch repairs the rest.
-    worker.on('error', () => {});
+    worker.on('error', (error) => this.#reportWorker(error));
     return worker;
+  }
+
+  /** Connection trouble is seen by the control connection too; the rest is told once. */
+  #reportWorker({ message }: Error): void {
+    if (this.unreachableForMs() > 0 || message === this.#workerTrouble) return;
+    this.#workerTrouble = message;
+    this.#parts.onWarning?.('WORKER_ERROR', `BullMQ’s worker: ${message}`, null);
   }
 
   async #process(job: { readonly data: DrainJob; readonly attemptsMade: number }): Promise<void> {
@@ -221,6 +242,7 @@ class BullMqTrigger implements Trigger {
     try {
       return await Promise.race([command, late]);
     } catch (error) {
+      this.#failing = () => run(queue);
       void this.#reachability.check(); // reports what it finds
       if (error instanceof OutboxRelayError) throw error;
       const message = `${name}: ${error instanceof Error ? error.message : String(error)}`;

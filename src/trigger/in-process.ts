@@ -140,6 +140,7 @@ class InProcessTrigger implements Trigger {
       return;
     }
     events.roundUsedUp(index, error instanceof Error ? error : new Error(String(error)));
+    lane.woken = false; // the next round keeps to the policy's delay
     this.#next(index, lane, false);
   }
 }

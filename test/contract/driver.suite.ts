@@ -145,11 +145,13 @@ export function driverContract(subject: () => DriverSubject): void {
       expect(found).toEqual({ topic, partitions: 5, leaderless: [] });
     });
 
-    it('creates a missing topic where it may', async () => {
+    it('tells of a missing topic that it may be created, and does not create it', async () => {
       const topic = `driver-${randomUUID()}`;
-      const answer = await subject().driver.leaders([topic], deadlineMs);
-      const found = 'topics' in answer ? answer.topics.get(topic) : null;
-      expect(found).toEqual({ topic, partitions: 3, leaderless: [] });
+      for (let asked = 1; asked <= 2; asked += 1) {
+        const answer = await subject().driver.leaders([topic], deadlineMs);
+        const found = 'topics' in answer ? answer.topics.get(topic) : null;
+        expect(found).toEqual({ topic, partitions: 0, leaderless: [] });
+      }
     });
 
     it('calls a missing topic refused where it may not, and answers for the others', async () => {
@@ -165,6 +167,32 @@ export function driverContract(subject: () => DriverSubject): void {
       const nothing = await subject().driver.leaders([], deadlineMs);
       expect(nothing).toEqual({ kind: 'answered', topics: new Map() });
       const answer = await subject().unreachable.leaders([], 2_000);
+      expect(answer).toMatchObject({ kind: 'outage' });
+    });
+  });
+
+  describe('making topics ready', () => {
+    it('creates a missing topic where it may', async () => {
+      const [there, topic] = [await newTopic(), `driver-${randomUUID()}`];
+      const answer = await subject().driver.prepare([there, topic], deadlineMs);
+      const topics = 'topics' in answer ? answer.topics : new Map();
+      expect(topics.get(there)).toEqual({ topic: there, partitions: 3, leaderless: [] });
+      expect(topics.get(topic)).toEqual({ topic, partitions: 3, leaderless: [] });
+    });
+
+    it('ends at the first topic that cannot take records', async () => {
+      const [one, two] = [await newTopic(), await newTopic()];
+      const [missing, later] = [`driver-${randomUUID()}`, `driver-${randomUUID()}`];
+      const order = [one, missing, two, later];
+      const answer = await subject().strict.prepare(order, deadlineMs);
+      const topics = 'topics' in answer ? answer.topics : new Map();
+      expect(topics.get(one)).toMatchObject({ partitions: 3 });
+      expect(topics.get(missing)).toMatchObject({ kind: 'refused-topic', topic: missing });
+      expect(topics.has(later)).toBe(false);
+    });
+
+    it('calls an absent broker an outage', async () => {
+      const answer = await subject().unreachable.prepare(['orders'], 2_000);
       expect(answer).toMatchObject({ kind: 'outage' });
     });
   });

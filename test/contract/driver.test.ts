@@ -65,10 +65,36 @@ describe('the kafkajs driver', () => {
     }
   });
 
+  it('throws its connection away when the client itself has sent a batch again', async () => {
+    const proxy = await TcpProxy.listen(await freePort());
+    const broker = await KafkaBroker.start({ advertised: proxy.address });
+    proxy.forwardTo(broker.container.port);
+    const options = { clientId: 'contract', clock: systemClock, brokers: [proxy.address] };
+    const driver = createKafkaJsDriver({ ...options, createTopics: 'never' });
+    try {
+      await broker.createTopic('t', 1);
+      const sender = driver.createSender('lane-0');
+      const record = { topic: 't', partition: 0, key: null, headers: [], timestampMs: 1 };
+      const send = (text: string) => sender.send([{ ...record, value: Buffer.from(text) }], 10_000);
+      expect(await send('one')).toMatchObject({ kind: 'acked' });
+      proxy.reset();
+      // The client connects again and sends again; nobody above it would know.
+      expect(await send('two')).toMatchObject({ kind: 'acked' });
+      const before = proxy.accepted;
+      expect(await send('three')).toMatchObject({ kind: 'acked' });
+      expect(proxy.accepted).toBeGreaterThan(before);
+      expect(await broker.consume('t', 3)).toHaveLength(3);
+    } finally {
+      await driver.close(2_000);
+      await broker.stop();
+      await proxy.close();
+    }
+  });
+
   it('makes topics as the broker would when that is left to the broker', async () => {
     const options = { clientId: 'contract', clock: systemClock, brokers: [kafka.address] };
     const driver = createKafkaJsDriver({ ...options, createTopics: 'broker' });
-    const answer = await driver.leaders(['left-to-the-broker'], 10_000);
+    const answer = await driver.prepare(['left-to-the-broker'], 10_000);
     await driver.close(2_000);
     const topics = 'topics' in answer ? answer.topics : new Map();
     expect(topics.get('left-to-the-broker')).toMatchObject({ partitions: 3, leaderless: [] });

@@ -165,6 +165,24 @@ describe('a relay and Kafka', () => {
     expect(await scene.account(kafka)).toMatchObject({ ...allDelivered, duplicated: 0 });
   });
 
+  it('does not let many topics that are new hold up what stands before them', async () => {
+    const one = new Scene(1);
+    scene.onClose(() => one.close());
+    await kafka.createTopic(one.topic);
+    one.enqueue(20);
+    // More than can be made in the time that one question has.
+    for (let count = 1; count <= 60; count += 1) {
+      one.enqueue(1, { topic: `${one.topic}-${count}` });
+    }
+    const circuit: string[] = [];
+    const relay = one.relay(proxy.address, { createTopics: 'broker' });
+    relay.on('circuit', ({ state }) => circuit.push(state));
+    await relay.start();
+    await one.drained(relay);
+    expect(relay.status().delivered).toBe(80);
+    expect(circuit).toEqual([]);
+  });
+
   it('stops cleanly in the middle of a backlog, and another relay goes on', async () => {
     scene.enqueue(5_000);
     const first = scene.relay(proxy.address, { batchEvents: 50 });

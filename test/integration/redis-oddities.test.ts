@@ -77,6 +77,35 @@ describe('a relay and an odd Redis', () => {
     expect(await scene.account(kafka)).toMatchObject({ ...allDelivered, duplicated: 0 });
   });
 
+  it.each([
+    ['is full', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0']],
+    ['has become a replica', ['REPLICAOF', '127.0.0.1', '1'], ['REPLICAOF', 'NO', 'ONE']],
+  ])('drains beside a Redis that answers and %s, and uses jobs again later', async (_, ...how) => {
+    const [[spoil = '', ...spoiled], [mend = '', ...mended]] = how;
+    const relay = relayWithJobs();
+    const causes: unknown[] = [];
+    relay.on('redis', ({ reachable, cause }) => {
+      if (!reachable) causes.push(cause);
+    });
+    await relay.start();
+    await redis.client.call(spoil, ...spoiled);
+    try {
+      await until('the relay has seen it', () => causes.length > 0);
+      scene.enqueue(200);
+      await scene.drained(relay, recoveryMs);
+      expect(relay.status()).toMatchObject({ delivered: 200, deliveredByJob: 0 });
+      expect(String(causes[0])).toMatch(/OOM|READONLY/);
+    } finally {
+      await redis.client.call(mend, ...mended);
+    }
+    await until('jobs send again', () => {
+      scene.enqueue(1);
+      return relay.status().deliveredByJob > 0;
+    });
+    await scene.drained(relay);
+    expect(await scene.account(kafka)).toMatchObject({ ...allDelivered, duplicated: 0 });
+  });
+
   it('warns when Redis may evict jobs', async () => {
     await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru');
     const relay = relayWithJobs();

@@ -78,14 +78,16 @@ describe('a relay process', () => {
   });
 
   it('delivers at once after a restart, whatever job the killed one had active', async () => {
-    scene.enqueue(2_000);
+    scene.enqueue(2_000, { keys: 1 }); // one lane, whose job is active when it dies
     const killed = startRelay({ killAt: 'sent', killOn: 2 });
     await killed.ended;
-    scene.enqueue(100);
+    scene.enqueue(100, { keys: 1 });
     const restartedMs = performance.now();
     const next = startRelay();
-    await next.line('"delivered"', takeoverMs);
+    const first = await next.line('"delivered"', takeoverMs);
     expect(performance.now() - restartedMs).toBeLessThan(takeoverMs);
+    // By a job would mean that it waited until BullMQ called the old one stalled.
+    expect(JSON.parse(first)).toMatchObject({ via: 'sweep' });
     await drained();
     expect(await scene.account(kafka)).toMatchObject(allDelivered);
   });

@@ -1,9 +1,8 @@
 /** A whole relay in memory, on a clock that is moved by hand: store, driver and timers. */
-import { EventEmitter } from 'node:events';
 import type { RetryPolicy } from '../../src/core/retry.ts';
 import { createMemoryOutbox } from '../../src/outbox/memory.ts';
 import type { OutboxStore } from '../../src/outbox/store.ts';
-import type { RelayEvents } from '../../src/relay/events.ts';
+import { createRelayEmitter, type RelayEvents } from '../../src/relay/events.ts';
 import type { DrainStep } from '../../src/relay/lane.ts';
 import { RelayCore } from '../../src/relay/relay.ts';
 import { MemoryDriver } from '../../src/sink/memory.ts';
@@ -28,7 +27,7 @@ export class RelayBench {
   readonly clock: FakeClock;
   readonly driver: MemoryDriver;
   readonly outbox: ReturnType<typeof createMemoryOutbox>;
-  readonly emitter = new EventEmitter<RelayEvents>();
+  readonly emitter = createRelayEmitter();
   readonly store: OutboxStore;
   readonly core: RelayCore;
   /** What the trigger calls for a lane. */

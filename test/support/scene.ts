@@ -26,11 +26,17 @@ export class Scene {
   readonly topic = `t-${randomUUID()}`;
   readonly accepted: AcceptedEvent[] = [];
   readonly #cleanups: (() => Promise<unknown> | unknown)[] = [];
+  readonly #lanes: number | undefined;
   #outbox: Outbox | null = null;
   #count = 0;
 
+  constructor(lanes?: number) {
+    this.#lanes = lanes;
+  }
+
   get outbox(): Outbox {
-    this.#outbox ??= openOutbox({ path: this.db });
+    const lanes = this.#lanes === undefined ? {} : { lanes: this.#lanes };
+    this.#outbox ??= openOutbox({ path: this.db }, lanes);
     return this.#outbox;
   }
 

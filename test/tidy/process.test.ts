@@ -1,4 +1,4 @@
-/** The library leaves the process to its owner; CI runs scripts of the repository and no others. */
+/** The process is its owner's, the store counts no rows, CI runs scripts of the repository. */
 import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -39,4 +39,11 @@ it('the workflows run scripts of the repository, the tests on Node 22, 24 and 26
   const { jobs } = parse(textOf('.github/workflows/ci.yml')) as Workflow;
   expect(jobs['test']?.strategy?.matrix?.node).toEqual(['22', '24', '26']);
   expect(textOf('.ci/run')).toMatch(/^exec npm test$/m);
+});
+
+it('no statement of the store counts rows: it takes the same time at any backlog', () => {
+  const counting = filesOf('src/outbox/sqlite/*.ts').filter((file) => {
+    return /\b(count\s*\(\s*(\*|\w+)\s*\)|total\s*\()/i.test(textOf(file));
+  });
+  expect(counting).toEqual([]);
 });

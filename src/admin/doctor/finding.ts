@@ -48,6 +48,7 @@ export const checks = Object.freeze([
 /** Stable: never reused for another meaning. The part before the dot is the subject. */
 export type CheckId = (typeof checks)[number];
 
+/** What one check found. */
 export interface Finding {
   readonly check: CheckId;
   readonly severity: Severity;

@@ -11,6 +11,7 @@ import { createRequire } from 'node:module';
 import type BetterSqlite3 from 'better-sqlite3';
 import { SqliteSecondCopyError } from '../../core/errors.ts';
 
+/** A better-sqlite3 connection. */
 export type Database = BetterSqlite3.Database;
 export type Statement = BetterSqlite3.Statement<unknown[], unknown>;
 export type DatabaseConstructor = new (path: string, options?: BetterSqlite3.Options) => Database;
@@ -47,11 +48,15 @@ function onlyCopy(found: DatabaseConstructor): DatabaseConstructor {
   return found;
 }
 
+/** The package's own folders, or the name of its build: not everything below such a folder. */
+const nativePart =
+  /\s(\/.*(?:\/better-sqlite3\/(?:prebuilds|build)\/[^ ]*|\/better_sqlite3)\.node)( \(deleted\))?$/;
+
 /** Files of better-sqlite3's native part in the text of `/proc/self/maps`. Pure. */
 export function loadedCopies(maps: string): string[] {
   const files = new Set<string>();
   for (const line of maps.split('\n')) {
-    const file = /\s(\/.*better[-_]sqlite3.*\.node)( \(deleted\))?$/.exec(line)?.[1];
+    const file = nativePart.exec(line)?.[1];
     if (file !== undefined) files.add(file);
   }
   return [...files];

@@ -8,7 +8,7 @@ import { within } from '../../core/clock.ts';
 import { classify } from '../classify.ts';
 import type { Driver, LeadersOutcome, Sender } from '../driver.ts';
 import { type Admin, Client, type KafkaJsOptions } from './client.ts';
-import { TopicInquiry } from './leaders.ts';
+import { type Answers, TopicInquiry } from './leaders.ts';
 import { KafkaJsSender } from './sender.ts';
 
 const adminIdleMs = 10_000;
@@ -33,15 +33,24 @@ class KafkaJsDriver implements Driver {
     return sender;
   }
 
-  async leaders(topics: readonly string[], deadlineMs: number): Promise<LeadersOutcome> {
+  leaders(topics: readonly string[], deadlineMs: number): Promise<LeadersOutcome> {
+    return this.#ask(deadlineMs, async (admin) => {
+      if (topics.length === 0) await admin.describeCluster();
+      return this.#inquiry.ask(admin, topics);
+    });
+  }
+
+  prepare(topics: readonly string[], deadlineMs: number): Promise<LeadersOutcome> {
+    const endMs = this.#options.clock.monotonic() + deadlineMs;
+    return this.#ask(deadlineMs, (admin) => this.#inquiry.prepare(admin, topics, endMs));
+  }
+
+  async #ask(deadlineMs: number, ask: (admin: Admin) => Promise<Answers>): Promise<LeadersOutcome> {
     const { clock } = this.#options;
     try {
-      const done = await within(
-        clock,
-        deadlineMs,
-        this.#ask(topics, clock.monotonic() + deadlineMs),
-      );
-      if (done !== null) return done.value;
+      const asking = this.#connectAdmin().then(ask);
+      const done = await within(clock, deadlineMs, asking);
+      if (done !== null) return { kind: 'answered', topics: done.value };
       this.#dropAdmin();
       const message = `no answer within ${deadlineMs} ms`;
       return { kind: 'outage', code: 'DEADLINE', message, topic: null, cause: null };
@@ -50,12 +59,6 @@ class KafkaJsDriver implements Driver {
       const failure = classify(error);
       return failure.kind === 'unknown' ? { ...failure, kind: 'outage' } : failure;
     }
-  }
-
-  async #ask(topics: readonly string[], endMs: number): Promise<LeadersOutcome> {
-    const admin = await this.#connectAdmin();
-    if (topics.length === 0) await admin.describeCluster();
-    return { kind: 'answered', topics: await this.#inquiry.askAll(admin, topics, endMs) };
   }
 
   #connectAdmin(): Promise<Admin> {

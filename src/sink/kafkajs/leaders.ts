@@ -1,5 +1,5 @@
 /** What the broker knows about one topic, and making it when it is missing. */
-import { within } from '../../core/clock.ts';
+import { pause, within } from '../../core/clock.ts';
 import { classify } from '../classify.ts';
 import type { SendFailure, TopicLeaders } from '../driver.ts';
 import { type Admin, Client, type KafkaJsOptions } from './client.ts';
@@ -7,9 +7,12 @@ import { type Admin, Client, type KafkaJsOptions } from './client.ts';
 const leaderPollMs = 100;
 const closeMs = 1_000;
 
+/** By topic: its leaders, or why it cannot take records. */
+export type Answers = Map<string, TopicLeaders | SendFailure>;
+
 /**
- * Asks about topics; creates one that is missing when the options say so.
- * @throws what the client throws when the connection is in trouble
+ * Asks about topics, and creates those that are missing when the options say so.
+ * Every method throws what the client throws when the connection is in trouble.
  */
 export class TopicInquiry {
   readonly #options: KafkaJsOptions;
@@ -20,41 +23,84 @@ export class TopicInquiry {
 
   /**
    * One request for all. kafkajs throws for all when one topic has an error, so that one is then
-   * found by halves: a batch over hundreds of topics costs a few requests, not hundreds.
+   * found by halves, side by side: hundreds of topics cost a few round trips.
    */
-  async askAll(admin: Admin, topics: readonly string[], endMs: number): Promise<Answers> {
-    if (topics.length === 0) return new Map();
+  async ask(admin: Admin, topics: readonly string[]): Promise<Answers> {
     const answer = await fetchLeaders(admin, topics);
     if (!('kind' in answer)) return answer;
     const [only, ...others] = topics;
     if (only !== undefined && others.length === 0) {
-      return new Map([[only, await this.#ask(admin, only, endMs)]]);
+      return new Map([[only, this.#verdict(only, answer)]]);
     }
     const half = Math.ceil(topics.length / 2);
-    const left = await this.askAll(admin, topics.slice(0, half), endMs);
-    const right = await this.askAll(admin, topics.slice(half), endMs);
-    return new Map([...left, ...right]);
+    const left = this.ask(admin, topics.slice(0, half));
+    const right = this.ask(admin, topics.slice(half));
+    const [first, second] = await Promise.all([left, right]);
+    return new Map([...first, ...second]);
   }
 
-  async #ask(admin: Admin, topic: string, endMs: number): Promise<TopicLeaders | SendFailure> {
-    const { createTopics, clock } = this.#options;
-    let created = false;
+  /**
+   * Makes topics ready in their order, up to the first that cannot take records or until the time
+   * is up: a batch ends there anyway, and hundreds of missing topics must not cost the events in
+   * front of them their turn.
+   */
+  async prepare(admin: Admin, topics: readonly string[], endMs: number): Promise<Answers> {
+    const ready: Answers = new Map();
+    await this.#prepare({ admin, endMs, ready }, topics);
+    return ready;
+  }
+
+  /** Returns whether to go on with what comes behind. */
+  async #prepare(work: Preparation, topics: readonly string[]): Promise<boolean> {
+    const { admin, endMs, ready } = work;
+    if (ready.size > 0 && this.#isOver(endMs)) return false;
+    const answers = await fetchLeaders(admin, topics);
+    if (!('kind' in answers)) {
+      for (const [topic, answer] of answers) ready.set(topic, answer);
+      return true;
+    }
+    const [only, ...others] = topics;
+    if (only !== undefined && others.length === 0) {
+      const answer = await this.#createIfMissing(work, only, answers);
+      ready.set(only, answer);
+      return !('kind' in answer);
+    }
+    const half = Math.ceil(topics.length / 2);
+    if (!(await this.#prepare(work, topics.slice(0, half)))) return false;
+    return this.#prepare(work, topics.slice(half));
+  }
+
+  #isOver(endMs: number): boolean {
+    return this.#options.clock.monotonic() + 2 * leaderPollMs > endMs;
+  }
+
+  /** What the broker's word about one topic means. */
+  #verdict(topic: string, failure: SendFailure): TopicLeaders | SendFailure {
+    if (!isMissing(failure)) return { ...failure, topic };
+    if (this.#options.createTopics !== 'never') return { topic, partitions: 0, leaderless: [] };
+    return { ...failure, kind: 'refused-topic', topic };
+  }
+
+  async #createIfMissing(
+    { admin, endMs }: Preparation,
+    topic: string,
+    first: SendFailure,
+  ): Promise<TopicLeaders | SendFailure> {
+    if (!isMissing(first) || this.#options.createTopics === 'never') {
+      return this.#verdict(topic, first);
+    }
+    const refusal = await this.#create(admin, topic);
+    if (refusal !== null) return refusal;
     for (;;) {
       const answers = await fetchLeaders(admin, [topic]);
       if (!('kind' in answers)) return answers.get(topic) as TopicLeaders;
-      const answer = answers;
-      const isMissing = answer.code === 'UNKNOWN_TOPIC_OR_PARTITION';
-      if (isMissing && createTopics === 'never') return { ...answer, kind: 'refused-topic', topic };
-      if (isMissing && !created) {
-        const refusal = await this.#create(admin, topic);
-        if (refusal !== null) return refusal;
-        created = true;
-      }
       // A topic that was just made has no leader for a moment.
-      if (!created || clock.monotonic() + 2 * leaderPollMs > endMs) {
-        return isMissing ? { ...answer, kind: 'refused-topic', topic } : { ...answer, topic };
+      if (this.#isOver(endMs)) {
+        return isMissing(answers)
+          ? { ...answers, kind: 'refused-topic', topic }
+          : { ...answers, topic };
       }
-      await new Promise<void>((resolve) => clock.after(leaderPollMs, resolve));
+      await pause(this.#options.clock, leaderPollMs);
     }
   }
 
@@ -93,13 +139,21 @@ export class TopicInquiry {
   }
 }
 
-type Answers = Map<string, TopicLeaders | SendFailure>;
+interface Preparation {
+  readonly admin: Admin;
+  readonly endMs: number;
+  /** Filled as topics become ready. */
+  readonly ready: Answers;
+}
+
+const isMissing = ({ code }: SendFailure) => code === 'UNKNOWN_TOPIC_OR_PARTITION';
 
 /** An answer for each of them, or the refusal of one. Throws when the connection is in trouble. */
 async function fetchLeaders(
   admin: Admin,
   names: readonly string[],
 ): Promise<Map<string, TopicLeaders> | SendFailure> {
+  if (names.length === 0) return new Map();
   try {
     const { topics } = await admin.fetchTopicMetadata({ topics: [...names] });
     const found = new Map(topics.map(({ name, partitions }) => [name, partitions]));

@@ -5,6 +5,9 @@
  * The answer must cover every topic-partition sent (tulios/kafkajs#1798: a retry after a partial
  * success can drop records and still resolve). After any failure the producer is thrown away: it
  * would use its sequence numbers again, for other records, which the broker takes for repeats.
+ * That holds for a failure, too, after which the client's own retry succeeded: kafkajs has rolled
+ * the numbers back meanwhile. The retry cannot be turned off, but it asks for every record's
+ * partition again, and so it is seen.
  */
 import { within } from '../../core/clock.ts';
 import { invariant } from '../../core/errors.ts';
@@ -23,6 +26,8 @@ export class KafkaJsSender implements Sender {
   #client: Client | null = null;
   #producer: Producer | null = null;
   #records = 0;
+  /** How often the client has asked for a record's partition in this send. */
+  #placements = 0;
 
   /** @param onClosed called when the owner has closed it for good */
   constructor(options: KafkaJsOptions, label: string, onClosed: () => void = () => {}) {
@@ -66,8 +71,12 @@ export class KafkaJsSender implements Sender {
     const bare = records.find(({ headers }) => headers.some(([, value]) => value === null));
     if (bare !== undefined) return nullHeader(bare);
     const topicMessages = groupByTopic(records);
+    this.#placements = 0;
     const answers = await producer.sendBatch({ acks: -1, timeout: deadlineMs, topicMessages });
-    return coverage(records, answers);
+    const outcome = coverage(records, answers);
+    // After another outcome it is discarded anyway.
+    if (outcome.kind === 'acked' && this.#placements !== records.length) this.#discard();
+    return outcome;
   }
 
   async #connect(deadlineMs: number): Promise<Producer> {
@@ -81,8 +90,10 @@ export class KafkaJsSender implements Sender {
       retry: { ...client.retry, retries: 1 },
       createPartitioner:
         () =>
-        ({ message }) =>
-          message.partition as number,
+        ({ message }) => {
+          this.#placements += 1;
+          return message.partition as number;
+        },
     });
     await producer.connect();
     invariant(this.#client === client, 'one connection attempt at a time');

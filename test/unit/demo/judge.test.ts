@@ -24,6 +24,7 @@ const passed: Omit<DemoReport, 'faults'> = {
   deliveredByJob: 100,
   peakPending: 30,
   duplicateBound: 16,
+  relayCrashes: 0,
   outageSeconds: 20,
   pendingAtFlush: 10,
   pendingAtRelayKill: 1,
@@ -50,6 +51,7 @@ describe('the verdict', () => {
     ['a publish that was refused', { issued: 101 }, 1],
     ['publishes of unknown outcome', { issued: 102, unknown: 2 }, 1],
     ['a run without a job', { deliveredByJob: 0 }, 1],
+    ['a relay that died by itself', { relayCrashes: 1 }, 1],
     ['a flush that hit nothing', { pendingAtFlush: 0 }, 1],
   ];
   it.each(broken)('fails %s with exit code 1', (_, change, faults) => {

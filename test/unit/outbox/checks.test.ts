@@ -73,4 +73,10 @@ describe('loadedCopies', () => {
     const maps = [one, one, two, '/usr/lib/libc.so.6', `${two} (deleted)`].map(line).join('\n');
     expect(loadedCopies(`${maps}\n7f00-7f10 rw-p 0 00:00 0`)).toEqual([one, two]);
   });
+
+  it('leaves other packages alone, below whatever folder', () => {
+    const other = '/home/me/better-sqlite3-demo/node_modules/msgpackr-extract/build/x.node';
+    const inside = '/src/better-sqlite3/node_modules/msgpackr-extract/prebuilds/glibc.node';
+    expect(loadedCopies([other, inside].map(line).join('\n'))).toEqual([]);
+  });
 });

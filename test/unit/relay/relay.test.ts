@@ -52,6 +52,33 @@ describe('a relay', () => {
     expect(bench.store.readLane(0).failure).toBeNull();
   });
 
+  it('delivers soon after replicas are back, whatever the delay', async () => {
+    bench = new RelayBench({ retry: { retries: 1, delayMs: 600_000 } });
+    let tooFew = true;
+    bench.driver.interceptSends(async () => {
+      return tooFew ? failure('partition-away', 'NOT_ENOUGH_REPLICAS') : null;
+    });
+    bench.append('orders', 'waits');
+    await bench.core.start();
+    await bench.clock.advance(1_200_000);
+    tooFew = false;
+    await bench.clock.advance(3_000); // asks each second, and lets go every two
+    expect(bench.written('orders')).toEqual(['waits']);
+  });
+
+  it('goes on beside a listener that throws, and says so', async () => {
+    const warnings = bench.listen('warning');
+    bench.emitter.on('delivered', () => {
+      throw new Error('not the relay’s');
+    });
+    bench.append('orders', ...numbers(25));
+    await bench.core.start();
+    await bench.clock.advance(1_000);
+    expect(bench.written('orders')).toEqual(numbers(25));
+    expect(warnings[0]).toMatchObject({ code: 'LISTENER_FAILED' });
+    expect(warnings[0]?.message).toBe('a listener of delivered threw: not the relay’s');
+  });
+
   it('uses up round after round in an outage, at the configured pace, without a loss', async () => {
     bench = new RelayBench({ retry: { retries: 2, delayMs: 1_000 } });
     const rounds = bench.listen('roundUsedUp');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   compareVersions,
-  imageSource,
+  imageName,
   installPolicy,
   mergeEnv,
   nodeIsRecent,
@@ -42,11 +42,9 @@ describe('installing', () => {
 
 describe('image names', () => {
   it('come from the environment, else from last time while there, else are looked for', () => {
-    const all = { wanted: 'given', recorded: 'known', present: true };
-    expect(imageSource(all)).toEqual({ from: 'environment', image: 'given' });
-    expect(imageSource({ ...all, wanted: '' })).toEqual({ from: 'record', image: 'known' });
-    const gone = { wanted: undefined, recorded: 'known', present: false };
-    expect(imageSource(gone)).toEqual({ from: 'search', image: null });
+    expect(imageName({ wanted: 'given', recorded: 'known' })).toBe('given');
+    expect(imageName({ wanted: '', recorded: 'known' })).toBe('known');
+    expect(imageName({ wanted: undefined, recorded: undefined })).toBeNull();
   });
 
   it('are kept in .env beside whatever else is there', () => {

@@ -48,7 +48,8 @@ export const kerberos = {
 
 async function buildKdc({ root, note }) {
   const from = (await isPresent(official)) || (await pull(official, note)) ? official : undefined;
-  if (from === undefined && !(await has('debootstrap'))) await installPackages(['debootstrap'], note);
+  if (from === undefined && !(await has('debootstrap')))
+    await installPackages(['debootstrap'], note);
   await buildImage({ recipe: 'kdc', workFolder: join(root, '.images'), note, from });
 }
 

@@ -163,15 +163,18 @@ function exchangeOf(bytes: Buffer): Exchange {
 }
 
 const distrustEveryMs = 60_000;
+/** By then kafkajs has given the connection up. */
+const turnWaitMaxMs = 10_000;
 /** The logins of all relays in this process, which share its environment. */
 let turn: Promise<unknown> = Promise.resolve();
+
+/** Refusals by keytab; of the process, as the tickets in its memory are. */
+const refusals = new Map<string, { readonly count: number; readonly atMs: number }>();
 
 /** Where libkrb5 finds the credentials of one login, and keeps its tickets. */
 class Tickets {
   readonly #login: GssapiLogin;
   readonly #clock: Clock;
-  #generation = 0;
-  #distrustedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(login: GssapiLogin, clock: Clock) {
     this.#login = login;
@@ -181,7 +184,14 @@ class Tickets {
   /** Runs `act` in the environment that leads to them, when no other login is in its own. */
   async use<T>(act: () => Promise<T>): Promise<T> {
     const environment = await this.#environment();
-    const mine = turn.then(() => within(environment, act));
+    const askedAtMs = this.#clock.monotonic();
+    const mine = turn.then(() => {
+      // A KDC that does not answer holds the turn for half a minute, and tries must not pile up.
+      if (this.#clock.monotonic() - askedAtMs > turnWaitMaxMs) {
+        throw new GssapiError('another Kerberos login took too long; is the KDC reachable?');
+      }
+      return within(environment, act);
+    });
     turn = mine.catch(() => {}); // it is the caller's
     return mine;
   }
@@ -191,10 +201,12 @@ class Tickets {
    * another by now. The old ones stay in memory, so this happens once a minute at most.
    */
   distrust(): void {
-    const nowMs = this.#clock.monotonic();
-    if (nowMs - this.#distrustedAtMs < distrustEveryMs) return;
-    this.#distrustedAtMs = nowMs;
-    this.#generation += 1;
+    const { keytab } = this.#login;
+    if (keytab === null) return;
+    const atMs = this.#clock.monotonic();
+    const last = refusals.get(keytab);
+    if (last !== undefined && atMs - last.atMs < distrustEveryMs) return;
+    refusals.set(keytab, { count: (last?.count ?? 0) + 1, atMs });
   }
 
   async #environment(): Promise<Readonly<Record<string, string>>> {
@@ -204,7 +216,7 @@ class Tickets {
     if (keytab === null) return given;
     const { ino, mtimeMs, size } = await facts(keytab);
     // libkrb5 would put its tickets where the user's own are.
-    const version = [this.#generation, ino, mtimeMs, size].join('-');
+    const version = [refusals.get(keytab)?.count ?? 0, ino, mtimeMs, size].join('-');
     const memory = `MEMORY:outbox-relay-${this.#login.principal ?? ''}-${version}`;
     return { KRB5CCNAME: memory, ...given, KRB5_CLIENT_KTNAME: `FILE:${keytab}` };
   }

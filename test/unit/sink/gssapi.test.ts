@@ -121,9 +121,11 @@ it('keeps tickets of a keytab until it changes, or a broker has refused them', a
   const keytab = join(folder, 'keytab');
   writeFileSync(keytab, 'one');
   const { library, seen } = fakeLibrary();
-  const provider = gssapiProvider(login({ keytab }), { clock, load: () => library });
-  const enter = () => provider(fakeBroker('broker ticket', 'layers', '').connection).authenticate();
-  const bounce = () => provider(fakeBroker('broker ticket').connection).authenticate();
+  // Each client of the relay has a provider of its own.
+  const provider = () => gssapiProvider(login({ keytab }), { clock, load: () => library });
+  const good = () => fakeBroker('broker ticket', 'layers', '').connection;
+  const enter = () => provider()(good()).authenticate();
+  const bounce = () => provider()(fakeBroker('broker ticket').connection).authenticate();
   await enter();
   await enter();
   writeFileSync(keytab, 'another');
@@ -143,6 +145,25 @@ it('keeps tickets of a keytab until it changes, or a broker has refused them', a
   await expect(bounce()).rejects.toThrow('refused');
   await enter();
   expect(seen.caches.at(-1)).not.toBe(fifth);
+});
+
+it('logs in for no connection that was given up while another had the turn', async () => {
+  const { library, seen } = fakeLibrary();
+  const kdc = Promise.withResolvers<void>();
+  const slow: KerberosLibrary = {
+    initializeClient: (...args) => kdc.promise.then(() => library.initializeClient(...args)),
+  };
+  const enter = () =>
+    gssapiProvider(login(), { clock, load: () => slow })(
+      fakeBroker('broker ticket', 'layers', '').connection,
+    ).authenticate();
+  const [first, second] = [enter(), enter()];
+  await clock.advance(10_001);
+  kdc.resolve();
+  await first;
+  await expect(second).rejects.toMatchObject({ code: 'LOGIN_FAILED' });
+  expect(seen.asked).toHaveLength(1);
+  await expect(enter()).resolves.toBeUndefined();
 });
 
 it('leads to the credential cache, and to nothing when none is named', async () => {

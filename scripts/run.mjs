@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { delimiter, dirname, join } from 'node:path';
 import { ensureSetup, root } from './setup/index.mjs';
+import { portable } from './test/without-services.mjs';
 
 const basic = ['toolchain', 'dependencies'];
 const all = [...basic, 'engine', 'images'];
@@ -23,8 +24,13 @@ const tasks = {
     // What needs neither Linux nor Docker: network.test.ts replaces Linux's own mount table.
     steps: [
       [vitest, 'run', '--project', 'unit', '--exclude', 'test/unit/outbox/network.test.ts'],
-      [vitest, 'run', '--project', 'contract', 'store', 'pruning'],
+      [vitest, 'run', '--project', 'contract', '--project', 'integration', ...portable],
     ],
+  },
+  // Its images are its own: another row may be there when one cannot be had.
+  'test:versions': {
+    needs: [...basic, 'engine', 'kerberos'],
+    steps: [[join(root, 'scripts', 'test', 'versions', 'main.ts')]],
   },
   bench: { needs: all, steps: [[join(root, 'scripts', 'bench', 'main.ts')]] },
   check: {
@@ -38,6 +44,7 @@ const tasks = {
   build: { needs: basic, steps: [[join(root, 'scripts', 'build.mjs')]] },
   format: { needs: basic, steps: [[biome, 'check', '--write', '.']] },
   'docs:api': { needs: basic, steps: [[join(root, 'scripts', 'api', 'main.mjs')]] },
+  'release:version': { needs: basic, steps: [[join(root, 'scripts', 'release', 'version.ts')]] },
   docs: { needs: basic, steps: [[join(root, 'scripts', 'docs', 'configuration.ts')]] },
 };
 

@@ -1,7 +1,7 @@
 /** The composition root: from options to parts, and from parts to an outbox or a relay. */
 import { v7 as uuidv7 } from 'uuid';
 import { type OutboxStatus, readStatus } from './admin/status.ts';
-import type { RelayOptions } from './config/options.ts';
+import type { RelayOptions } from './config/relay-options.ts';
 import { type RelayConfig, resolveConfig } from './config/resolve.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { ConfigInvalidError, invariant, RelayStateError } from './core/errors.ts';
@@ -16,8 +16,10 @@ import type { StepHook } from './relay/lane.ts';
 import { RelayCore } from './relay/relay.ts';
 import type { Driver } from './sink/driver.ts';
 import { createKafkaJsDriver } from './sink/kafkajs/driver.ts';
+import { ensureKerberos } from './sink/kafkajs/gssapi.ts';
 import { choosePartition } from './sink/partitioner.ts';
 import { logEvents, type RelayLogger } from './telemetry/log.ts';
+import { countEvents, type RelayMetrics } from './telemetry/metrics.ts';
 import { createBullMqTrigger } from './trigger/bullmq.ts';
 import { createInProcessTrigger } from './trigger/in-process.ts';
 import type { TriggerEvents } from './trigger/trigger.ts';
@@ -77,8 +79,13 @@ export function openOutbox<Topics extends object = AnyTopics>(
   });
 }
 
-/** Parts that a test may replace. */
+/** What only code can give, and parts that a test may replace. */
 export interface RelayHooks extends LoggerOption {
+  /**
+   * Gives a token for each login with OAUTHBEARER when neither endpoint nor file is set, e.g. a
+   * signer for AWS MSK IAM. What it rejects with is an outage, and its message is logged.
+   */
+  readonly fetchKafkaToken?: () => Promise<string>;
   readonly clock?: Clock;
   /** Makes the sink in place of kafkajs. Default: kafkajs. */
   readonly createDriver?: (config: RelayConfig) => Driver;
@@ -94,6 +101,7 @@ export class Relay {
   readonly #hooks: RelayHooks;
   readonly #clock: Clock;
   readonly #emitter = createRelayEmitter();
+  readonly #readMetrics = countEvents(this.#emitter);
   #core: RelayCore | null = null;
   #store: OutboxStore | null = null;
   #state: 'new' | 'started' | 'stopped' = 'new';
@@ -170,6 +178,11 @@ export class Relay {
     return readStatus(this.#store, this.#clock);
   }
 
+  /** Counts since the relay was made, in memory. Legal at any time. */
+  metrics(): RelayMetrics {
+    return this.#readMetrics();
+  }
+
   /** As {@link Relay.stop}, at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
@@ -178,13 +191,15 @@ export class Relay {
 
 /**
  * Makes a relay; nothing is opened before `start()`.
- * @throws CONFIG_INVALID with every fault at once
+ * @throws CONFIG_INVALID with every fault at once; KERBEROS_MISSING
  */
 export function createRelay(
   { logger, ...options }: RelayOptions & LoggerOption,
   hooks: RelayHooks = {},
 ): Relay {
-  return new Relay(resolveConfig(options), logger === undefined ? hooks : { ...hooks, logger });
+  const config = resolveConfig(options, hooks);
+  if (config.security.login?.mechanism === 'GSSAPI') ensureKerberos();
+  return new Relay(config, logger === undefined ? hooks : { ...hooks, logger });
 }
 
 /** Where a relay logs. */
@@ -214,10 +229,9 @@ function createCore({ config, hooks, store, emitter }: CoreParts): RelayCore {
     const queue = { url: redis, prefix: config.redisPrefix, outboxId };
     return createBullMqTrigger({ ...queue, lanes, retry, clock, events, onWarning });
   };
-  const { brokers, clientId, createTopics } = config;
-  const driver =
-    hooks.createDriver?.(config) ??
-    createKafkaJsDriver({ brokers, clientId, createTopics, clock, onWarning });
+  const { brokers, clientId, createTopics, security, compression } = config;
+  const kafka = { brokers, clientId, createTopics, security, compression, clock, onWarning };
+  const driver = hooks.createDriver?.(config) ?? createKafkaJsDriver(kafka);
   return new RelayCore({
     store,
     driver,
@@ -239,6 +253,7 @@ function createCore({ config, hooks, store, emitter }: CoreParts): RelayCore {
     drainSliceMs: config.drainSliceMs,
     retentionMs: config.retentionMs,
     onStep: hooks.onStep ?? (() => {}),
+    logsIn: security.login !== null,
   });
 }
 

@@ -1,7 +1,7 @@
 /** Puts the doctor together: from options to questions, and from questions to a diagnosis. */
 import { type Diagnosis, examine } from './admin/doctor/doctor.ts';
 import { maskSecrets } from './config/fault.ts';
-import type { RelayOptions } from './config/options.ts';
+import type { RelayOptions } from './config/relay-options.ts';
 import { resolveConfig } from './config/resolve.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { limits } from './core/limits.ts';
@@ -15,6 +15,8 @@ export interface DiagnoseHooks {
   readonly signal?: AbortSignal;
   /** Source of time. Default: the system's. */
   readonly clock?: Clock;
+  /** As for a relay. */
+  readonly fetchKafkaToken?: () => Promise<string>;
 }
 
 /**
@@ -32,17 +34,18 @@ export async function diagnose(
   hooks: DiagnoseHooks = {},
 ): Promise<Diagnosis> {
   const { clock = systemClock, signal = null } = hooks;
-  const { db, brokers, clientId, createTopics, redis, ...config } = resolveConfig(options);
+  const { db, redis, createTopics, migrate, ...config } = resolveConfig(options, hooks);
+  const { brokers, clientId, security, leaseMs, sendTimeoutMs } = config;
+  const kafka = { brokers, clientId, security, deadlineMs: limits.doctorKafkaMs, clock, signal };
   return examine({
     inspectFile: () => inspectOutboxFile(db),
     inspectRedis:
       redis === null
         ? null
         : () => askRedis({ url: redis, deadlineMs: limits.doctorRedisMs, clock, signal }),
-    inspectKafka: (topics) =>
-      inspectKafka({ brokers, clientId, topics, deadlineMs: limits.doctorKafkaMs, clock, signal }),
-    timing: { leaseMs: config.leaseMs, sendTimeoutMs: config.sendTimeoutMs },
-    migrate: config.migrate,
+    inspectKafka: (topics) => inspectKafka({ ...kafka, topics }),
+    timing: { leaseMs, sendTimeoutMs },
+    migrate,
     createTopics,
   });
 }

@@ -22,11 +22,12 @@ export type { OutboxIdentity } from './outbox/store.ts';
 // Relaying them
 
 export { createRelay, type LoggerOption, type Relay, type RelayHooks } from './app.ts';
-export type { RelayOptions } from './config/options.ts';
+export type { RelayOptions } from './config/relay-options.ts';
 export type { RelayConfig } from './config/resolve.ts';
 export type { RetryPolicy } from './core/retry.ts';
 export type { RelayEvents } from './relay/events.ts';
 export type { LogLine, RelayLogger } from './telemetry/log.ts';
+export type { RelayMetrics } from './telemetry/metrics.ts';
 
 // Looking
 
@@ -61,3 +62,11 @@ export type {
   SinkRecord,
   TopicLeaders,
 } from './sink/driver.ts';
+export type {
+  BrokerSecurity,
+  Compression,
+  Login,
+  Secret,
+  Tls,
+  TokenSource,
+} from './sink/security.ts';

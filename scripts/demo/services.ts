@@ -57,7 +57,8 @@ export function kafkaSpec(name: string, image: string, port: number): ContainerS
 }
 
 export function redisSpec(name: string, image: string, port: number): ContainerSpec {
-  const command = ['redis-server', '--appendonly', 'yes', '--maxmemory-policy', 'noeviction'];
+  // Flags alone: the server is named redis-server in one image and valkey-server in another.
+  const command = ['--appendonly', 'yes', '--maxmemory-policy', 'noeviction'];
   return { name, image, port, containerPort: 6379, command, environment: {} };
 }
 

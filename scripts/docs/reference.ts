@@ -31,6 +31,14 @@ const rules = `
 - \`retry.maxDelayMs\` must not be below \`retry.delayMs\` when \`retry.backoff\` is
   \`exponential\`.
 - \`brokers\` names each broker once.
+- \`kafka.ssl.certFile\` and \`keyFile\` go together. A secret is given as a text or as a file, not
+  both.
+- \`kafka.sasl\` needs a \`mechanism\`; options of another mechanism are refused. PLAIN and SCRAM
+  need \`username\` and a password. OAUTHBEARER needs \`tokenEndpoint\` with \`clientId\` and a
+  client secret, or \`tokenFile\`, or \`fetchKafkaToken\` in code. GSSAPI takes \`keytab\` or
+  \`credentialCache\`, or what the environment says.
+- Files of \`kafka\` must be there and readable when a relay or the doctor starts. They are read
+  again later, so that a rotated secret or certificate needs no restart.
 
 ## Other variables
 
@@ -58,6 +66,7 @@ const range = (from = 0, to = 0) => `${number(from)} to ${number(to)}`;
 
 export function boundOf(entry: OptionEntry): string {
   if (entry.path.at(-1) === 'createTopics') return '`broker`, `never` or an object';
+  if (entry.facts.group === true) return '`true`, `false` or the options that follow, by name';
   return bound(z.toJSONSchema(entry.schema, { io: 'input' }) as JsonSchema);
 }
 
@@ -95,7 +104,8 @@ function section(entry: OptionEntry): string {
     `| flag | \`--${flag} ${value ?? 'VALUE'}\` |`,
     `| environment | \`${entry.env}\` |`,
   ];
-  if (secret === true) lines.push('| secret | a password in it is never shown |');
+  if (secret === 'url') lines.push('| secret | a password in it is never shown |');
+  if (secret === true) lines.push('| secret | never shown |');
   return lines.join('\n');
 }
 

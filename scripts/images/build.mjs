@@ -1,22 +1,24 @@
-// Builds the Kafka and Redis images from packages, for machines that reach no image registry, and
-// the KDC's everywhere. One Debian base (debootstrap) carries a Java runtime, Redis and a KDC; each
-// recipe adds its own part with `docker build`, which asks no registry because its FROM is local.
+// Builds the Kafka, Redis and Valkey images from packages, for machines that reach no image
+// registry, and the KDC's, which no registry has. Each recipe adds its own part to a Debian base
+// with `docker build`, which asks no registry because its FROM is local.
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { has, run, succeeds } from '../setup/process.mjs';
+import { has, run } from '../setup/process.mjs';
+import { buildBase } from './base.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const suite = 'bookworm';
-const basePackages = [
-  ...['openjdk-17-jre-headless', 'redis-server'],
-  ...['krb5-kdc', 'krb5-admin-server', 'krb5-user'],
-];
+const suites = { kafka: 'bookworm', redis: 'bookworm', valkey: 'trixie', kdc: 'bookworm' };
 
-/** Name of the local image; it changes with the recipe, so that an old one is not taken for it. */
-export async function localImage(recipe) {
-  return `outbox-relay/${recipe}:local-${hashOf([recipe, 'build.mjs'])}`;
+/**
+ * Name of the local image; it changes with version and recipe, so that an old one is not taken for
+ * it. Redis and Valkey have the version of their Debian, so they are given none.
+ * @param {{ recipe: string, version?: string }} image
+ */
+export function localImage({ recipe, version }) {
+  const tag = ['local', version, hashOf([recipe, 'base.mjs', 'build.mjs'])];
+  return `outbox-relay/${recipe}:${tag.filter(Boolean).join('-')}`;
 }
 
 export async function packagesForBuild() {
@@ -27,19 +29,20 @@ export async function packagesForBuild() {
 }
 
 /**
- * @param {{ from?: string }} options `from`: an image of Debian to build on, instead of the base
+ * @param {{ recipe: string, version?: string, workFolder: string, note: (text: string) => void,
+ *   from?: string }} options `from`: an image of Debian to build on, instead of a base of ours
  * @returns {Promise<string>} the image's name
  */
-export async function buildImage({ recipe, workFolder, note, from }) {
-  const folder = join(workFolder, recipe);
+export async function buildImage({ recipe, version, workFolder, note, from }) {
+  const folder = join(workFolder, [recipe, version].filter(Boolean).join('-'));
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(workFolder, { recursive: true });
   cpSync(join(here, recipe), folder, { recursive: true });
   const [base] = await Promise.all([
-    from ?? buildBase({ workFolder, note }),
-    recipe === 'kafka' ? fetchJars(folder, note) : null,
+    from ?? buildBase({ suite: suites[recipe], workFolder, note }),
+    recipe === 'kafka' ? fetchJars({ folder, version, note }) : null,
   ]);
-  const image = await localImage(recipe);
+  const image = localImage({ recipe, version });
   note(`docker build ${image}`);
   await run('docker', ['build', '--build-arg', `BASE=${base}`, '--tag', image, folder], {
     env: { DOCKER_BUILDKIT: '0' }, // Debian's engine has no buildx
@@ -48,28 +51,16 @@ export async function buildImage({ recipe, workFolder, note, from }) {
   return image;
 }
 
-async function buildBase({ workFolder, note }) {
-  const image = `outbox-relay/base:local-${hashOf(['build.mjs'])}`;
-  if (await succeeds('docker', ['image', 'inspect', image])) return image;
-  const folder = join(workFolder, 'base');
-  rmSync(folder, { recursive: true, force: true });
-  note(`debootstrap ${suite}`);
-  const options = ['--variant=minbase', `--include=${basePackages.join(',')}`];
-  await run('debootstrap', [...options, suite, folder], { onLine: (line) => note(line) });
-  for (const waste of ['var/cache/apt', 'var/lib/apt/lists', 'usr/share/doc', 'usr/share/man']) {
-    rmSync(join(folder, waste), { recursive: true, force: true });
-  }
-  note('docker import');
-  await run('sh', ['-c', `tar -C '${folder}' -c . | docker import - '${image}'`]);
-  rmSync(folder, { recursive: true, force: true });
-  return image;
-}
-
-async function fetchJars(folder, note) {
-  note('Kafka 4.3.1 from Maven Central');
+async function fetchJars({ folder, version, note }) {
+  note(`Kafka ${version} from Maven Central`);
   const goal = 'dependency:copy-dependencies';
-  const target = `-DoutputDirectory=${join(folder, 'libs')}`;
-  await run('mvn', ['-q', '-B', '-f', join(folder, 'pom.xml'), goal, target]);
+  const options = [
+    `-Dkafka.version=${version}`,
+    `-DoutputDirectory=${join(folder, 'libs')}`,
+    // Kafka 3's own way to log; with ours beside it there would be two.
+    '-DexcludeArtifactIds=slf4j-reload4j',
+  ];
+  await run('mvn', ['-q', '-B', '-f', join(folder, 'pom.xml'), goal, ...options]);
 }
 
 function hashOf(paths) {

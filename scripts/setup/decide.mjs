@@ -1,4 +1,5 @@
 // Decisions of the set-up, without effects, so that they can be tested.
+import { win32 } from 'node:path';
 
 export const nodeMinimum = '22.22.0';
 
@@ -14,6 +15,24 @@ export function compareVersions(left, right) {
 }
 
 export const nodeIsRecent = (version) => compareVersions(version, nodeMinimum) >= 0;
+
+/** npm's package of Node for a system, and where the program is in it. */
+export function nodePackage({ platform, arch }) {
+  const windows = platform === 'win32';
+  const name = `node-${windows ? 'win' : platform}-${arch}`;
+  return { name, program: ['bin', windows ? 'node.exe' : 'node'] };
+}
+
+/**
+ * How npm is started. On Windows it is a batch file, which only a shell can run, and a shell would
+ * take paths with blanks apart; so npm's own script is run there, by Node.
+ */
+export function npmCommand({ platform, env, execPath }) {
+  if (platform !== 'win32') return ['npm'];
+  const running = env.npm_execpath ?? '';
+  const beside = [win32.dirname(execPath), 'node_modules', 'npm', 'bin', 'npm-cli.js'];
+  return [execPath, /[\\/]npm-cli\.js$/.test(running) ? running : win32.join(...beside)];
+}
 
 /** What to do about missing system packages: 'install', 'ask', or 'refuse'. */
 export function installPolicy({ env, isTty }) {
@@ -45,6 +64,12 @@ export function mergeEnv(text, values) {
   });
   for (const [key, value] of left) merged.push(`${key}=${value}`);
   return `${merged.join('\n')}\n`;
+}
+
+/** Whether a recorded image was built here, from another recipe than `current` would be. */
+export function isOutdated(recorded, current) {
+  const [repository] = current.split(':');
+  return recorded !== undefined && recorded !== current && recorded.startsWith(`${repository}:`);
 }
 
 /** The image's name: given by the caller, or known from last time; `null` when neither. */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { run } from './process.mjs';
+import { runNpm } from './process.mjs';
 
 export const dependencies = {
   name: 'npm packages',
@@ -29,7 +29,7 @@ export async function installLocked({ folder, node }) {
   const path = [dirname(node), process.env.PATH].join(delimiter);
   // Install scripts fetch or compile; the one whose result is needed is run by kerberos.mjs.
   const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  await run('npm', ['ci', ...flags], { cwd: folder, env: { PATH: path } });
+  await runNpm(['ci', ...flags], { cwd: folder, env: { PATH: path } });
   writeFileSync(stamp(folder), lockfileHash(folder));
 }
 

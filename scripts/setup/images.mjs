@@ -2,16 +2,12 @@
 // What the caller names holds for this run and is not written down.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildImage, localImage, packagesForBuild } from '../images/build.mjs';
-import { imageName, mergeEnv, parseEnv } from './decide.mjs';
-import { installPackages } from './packages.mjs';
-import { succeeds } from './process.mjs';
-
-/** A pull that shows no progress for this long is given up. */
-const pullIdleMs = 30_000;
+import { localImage, packagesForBuild } from '../images/build.mjs';
+import { isPresent, provideImage, providePulled } from '../images/provide.mjs';
+import { imageName, isOutdated, mergeEnv, parseEnv } from './decide.mjs';
 
 const wanted = [
-  { key: 'KAFKA_IMAGE', recipe: 'kafka', official: 'apache/kafka:4.3.1' },
+  { key: 'KAFKA_IMAGE', recipe: 'kafka', version: '4.3.1', official: 'apache/kafka:4.3.1' },
   { key: 'REDIS_IMAGE', recipe: 'redis', official: 'redis:7.4' },
 ];
 
@@ -22,8 +18,9 @@ export const images = {
   async find({ root, env }) {
     const recorded = readRecord(root);
     const found = {};
-    for (const { key } of wanted) {
-      const name = imageName({ wanted: env[key], recorded: recorded[key] });
+    for (const { key, ...image } of wanted) {
+      const known = isOutdated(recorded[key], localImage(image)) ? undefined : recorded[key];
+      const name = imageName({ wanted: env[key], recorded: known });
       if (name === null || !(await isPresent(name))) return null;
       found[key] = name;
     }
@@ -34,35 +31,15 @@ export const images = {
 
   async install({ root, env, note }) {
     const found = {};
-    for (const { key, recipe, official } of wanted) {
-      if (env[key]) await provide(env[key], key, note);
-      else if (await isPresent(official)) found[key] = official;
-      else if (await pull(official, note)) found[key] = official;
-      else found[key] = await build({ root, recipe, note });
+    // Who was asked about packages has agreed by now.
+    const how = { workFolder: join(root, '.images'), mayInstall: true, note };
+    for (const { key, ...image } of wanted) {
+      if (env[key]) await providePulled(env[key], note);
+      else found[key] = await provideImage(image, how);
     }
     record(root, found);
   },
 };
-
-async function provide(name, key, note) {
-  if ((await isPresent(name)) || (await pull(name, note))) return;
-  throw new Error(`${key}=${name} is not on this machine and cannot be pulled`);
-}
-
-async function build({ root, recipe, note }) {
-  const name = await localImage(recipe);
-  if (await isPresent(name)) return name;
-  const packages = await packagesForBuild();
-  if (packages.length > 0) await installPackages(packages, note);
-  return buildImage({ recipe, workFolder: join(root, '.images'), note });
-}
-
-export async function pull(name, note) {
-  note(`docker pull ${name}`);
-  return succeeds('docker', ['pull', name], { idleMs: pullIdleMs });
-}
-
-export const isPresent = (name) => succeeds('docker', ['image', 'inspect', name]);
 
 const recordFile = (root) => join(root, '.env');
 

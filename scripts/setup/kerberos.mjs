@@ -3,10 +3,12 @@
 // `npm ci`, which must not need a compiler, and would ask GitHub for a binary first.
 import { existsSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
+import { baseImage } from '../images/base.mjs';
 import { buildImage, localImage } from '../images/build.mjs';
-import { isPresent, pull, record } from './images.mjs';
+import { isPresent, providePulled, pull } from '../images/provide.mjs';
+import { record } from './images.mjs';
 import { installerOf, installPackages } from './packages.mjs';
-import { has, run } from './process.mjs';
+import { has, runNpm } from './process.mjs';
 
 const key = 'KDC_IMAGE';
 const official = 'debian:bookworm-slim';
@@ -23,7 +25,7 @@ export const kerberos = {
   missing: `an image of a KDC (${key}), and node_modules/kerberos built (npm rebuild kerberos)`,
 
   async find({ root, env }) {
-    const image = env[key] || (await localImage('kdc'));
+    const image = env[key] || localImage({ recipe: 'kdc' });
     if (!existsSync(bindingOf(root)) || !(await isPresent(image))) return null;
     if (!env[key]) record(root, { [key]: image });
     return { images: { [key]: image }, note: image };
@@ -37,20 +39,26 @@ export const kerberos = {
 
   async install({ root, env, node, note }) {
     if (!existsSync(bindingOf(root))) await buildBinding({ root, node, note });
-    const image = env[key] || (await localImage('kdc'));
-    if (await isPresent(image)) return;
-    if (!env[key]) await buildKdc({ root, note });
-    else if (!(await pull(image, note))) {
-      throw new Error(`${key}=${image} is not on this machine and cannot be pulled`);
-    }
+    const image = env[key] || localImage({ recipe: 'kdc' });
+    if (env[key]) await providePulled(image, note);
+    else if (!(await isPresent(image))) await buildKdc({ root, note });
   },
 };
 
 async function buildKdc({ root, note }) {
-  const from = (await isPresent(official)) || (await pull(official, note)) ? official : undefined;
-  if (from === undefined && !(await has('debootstrap')))
+  const from = (await canHaveDebian(note)) ? official : undefined;
+  if (from === undefined && !(await has('debootstrap'))) {
     await installPackages(['debootstrap'], note);
+  }
   await buildImage({ recipe: 'kdc', workFolder: join(root, '.images'), note, from });
+}
+
+async function canHaveDebian(note) {
+  if (await isPresent(official)) return true;
+  // Where a base of ours was built nothing can be pulled: it is not tried again.
+  if (await isPresent(baseImage('bookworm'))) return false;
+  note(`docker pull ${official}`);
+  return pull(official);
 }
 
 async function buildBinding({ root, node, note }) {
@@ -70,7 +78,7 @@ async function buildBinding({ root, node, note }) {
     // Without them node-gyp fetches the headers of this Node from nodejs.org.
     ...(headers ? { npm_config_nodedir: prefix } : {}),
   };
-  await run('npm', ['rebuild', 'kerberos', '--ignore-scripts=false'], { cwd: root, env });
+  await runNpm(['rebuild', 'kerberos', '--ignore-scripts=false'], { cwd: root, env });
 }
 
 const bindingOf = (root) =>

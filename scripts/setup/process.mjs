@@ -1,5 +1,6 @@
 // Runs a command without letting its output through; on failure the tail of it is the message.
 import { spawn } from 'node:child_process';
+import { npmCommand } from './decide.mjs';
 
 export class CommandError extends Error {
   constructor(command, code, output) {
@@ -50,6 +51,11 @@ export function run(command, args, { cwd, env, input, idleMs, onLine } = {}) {
     child.stdin.on('error', () => {}); // the child may end before it has read everything
     child.stdin.end(input);
   });
+}
+
+export function runNpm(args, options) {
+  const [command, ...first] = npmCommand(process);
+  return run(command, [...first, ...args], options);
 }
 
 /** Whether the command ends with 0; also false when it does not exist. */

@@ -1,8 +1,8 @@
 // A Node that the dependencies run on, from the npm registry, when the current one is older.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { nodeIsRecent } from './decide.mjs';
-import { run } from './process.mjs';
+import { nodeIsRecent, nodePackage } from './decide.mjs';
+import { run, runNpm } from './process.mjs';
 
 const major = 24;
 
@@ -14,20 +14,18 @@ export const toolchain = {
     if (nodeIsRecent(process.versions.node)) {
       return { node: process.execPath, note: `${process.version}, the running one` };
     }
-    const node = join(folder(root), 'bin', 'node');
+    const { name, program } = nodePackage(process);
+    const node = join(root, '.toolchain', 'node_modules', name, ...program);
     if (!existsSync(node)) return null;
     const version = (await run(node, ['--version'])).trim();
     return nodeIsRecent(version) ? { node, note: version } : null;
   },
 
   async install({ root, note }) {
-    const name = packageName();
+    const { name } = nodePackage(process);
     note(`npm: ${name}@${major}`);
     const prefix = join(root, '.toolchain');
     const flags = ['--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
-    await run('npm', ['install', '--prefix', prefix, ...flags, `${name}@${major}`]);
+    await runNpm(['install', '--prefix', prefix, ...flags, `${name}@${major}`]);
   },
 };
-
-const packageName = () => `node-${process.platform}-${process.arch}`;
-const folder = (root) => join(root, '.toolchain', 'node_modules', packageName());

@@ -33,29 +33,34 @@ export const suites: readonly Suite[] = [
 
 export async function runSuite(suite: Suite): Promise<SuiteResult> {
   const startMs = performance.now();
-  const counts = suite.command === null ? await vitest(suite.name) : await command(suite.command);
+  const counts =
+    suite.command === null ? await runTests([suite.name]) : await command(suite.command);
   return { name: suite.name, seconds: (performance.now() - startMs) / 1_000, ...counts };
 }
 
-type Counts = Omit<SuiteResult, 'name' | 'seconds'>;
+export type Counts = Omit<SuiteResult, 'name' | 'seconds'>;
 
 async function command(args: readonly string[]): Promise<Counts> {
-  const ok = (await run(args)) === 0;
+  const ok = (await start(args)) === 0;
   return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 };
 }
 
-async function vitest(project: string): Promise<Counts> {
+export interface TestRun {
+  /** Parts of test files' paths; empty for all. */
+  readonly files?: readonly string[];
+  /** Added to this process's environment. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs vitest projects, or some of their files, and counts. */
+export async function runTests(projects: readonly string[], run: TestRun = {}): Promise<Counts> {
   const folder = mkdtempSync(join(tmpdir(), 'outbox-relay-test-'));
   try {
     const file = join(folder, 'report.json');
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-    const code = await run([
-      bin('vitest', 'vitest.mjs'),
-      'run',
-      '--project',
-      project,
-      ...reporters,
-    ]);
+    const chosen = projects.flatMap((project) => ['--project', project]);
+    const args = [bin('vitest', 'vitest.mjs'), 'run', ...chosen, ...reporters];
+    const code = await start([...args, ...(run.files ?? [])], run.env);
     return countsOf(readReport(file), code);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -87,9 +92,10 @@ export function countsOf(report: Report | null, exitCode: number): Counts {
   return { passed, failed: crashed ? failed + 1 : failed, skipped };
 }
 
-function run(args: readonly string[]): Promise<number> {
+function start(args: readonly string[], more: TestRun['env'] = {}): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit' });
+    const env = { ...process.env, ...more };
+    const child = spawn(process.execPath, args, { cwd: root, env, stdio: 'inherit' });
     child.on('error', reject);
     child.on('close', (code) => resolve(code ?? 1));
   });

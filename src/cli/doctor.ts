@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Diagnosis } from '../admin/doctor/doctor.ts';
 import { type Finding, type Severity, severities } from '../admin/doctor/finding.ts';
-import type { RelayOptions } from '../config/options.ts';
+import type { RelayOptions } from '../config/relay-options.ts';
 import { resolveLoaded } from '../config/resolve.ts';
 import { diagnose } from '../diagnose.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -29,7 +29,7 @@ export function addDoctorCommand(program: Command, end: (code: number) => void):
   addOptions(command).action(async (flags: Flags) => {
     const loaded = readOptions(flags);
     resolveLoaded(loaded); // its faults say where a value came from
-    const diagnosis = await diagnose(loaded.options as RelayOptions);
+    const diagnosis = await diagnose(loaded.options as unknown as RelayOptions);
     if (flags['json'] === true) printJson(diagnosis);
     else process.stdout.write(`${render(diagnosis)}\n`);
     end(exitCodeOfWorst(diagnosis.worst));

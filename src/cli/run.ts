@@ -1,13 +1,16 @@
 /** `outbox-relay run`: relays until it is told to stop. */
 import type { Command } from 'commander';
 import { type Logger, pino } from 'pino';
+import { stringify } from 'yaml';
 import { createRelay } from '../app.ts';
+import { describeConfig, nameProtocol } from '../config/describe.ts';
 import { maskSecrets } from '../config/fault.ts';
-import type { RelayOptions } from '../config/options.ts';
+import type { RelayOptions } from '../config/relay-options.ts';
 import { resolveLoaded } from '../config/resolve.ts';
 import { diagnose } from '../diagnose.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addOptions, type Flags, readOptions } from './options.ts';
+import { printJson } from './report.ts';
 import type { Shell } from './shell.ts';
 
 const examples = `
@@ -16,6 +19,7 @@ Examples:
   outbox-relay run --db shop.db --brokers a:9092,b:9092 --redis redis://127.0.0.1:6379 \\
     --retries 60 --delay 5000
   OUTBOX_RELAY_REDIS=rediss://user:secret@redis:6380 outbox-relay run --config outbox-relay.yml
+  outbox-relay run --config outbox-relay.yml --print-config
 
 The outbox file is made if there is none. Kafka and Redis may be away at the start. What the
 doctor would warn about is logged once, with the name of its check.
@@ -26,11 +30,20 @@ export function addRunCommand(program: Command, shell: Shell, end: (code: number
   const command = program
     .command('run')
     .description('Relay the events of an outbox to Kafka until stopped.')
+    .option('--print-config', 'print every option as resolved, secrets masked, and start nothing')
+    .option('--json', 'with --print-config: as JSON instead of YAML')
     .addHelpText('after', examples);
   addOptions(command).action(async (flags: Flags) => {
-    await run(flags, shell);
+    if (flags['printConfig'] === true) printConfig(flags);
+    else await run(flags, shell);
     end(exitCodes.ok.code);
   });
+}
+
+function printConfig(flags: Flags): void {
+  const described = describeConfig(resolveLoaded(readOptions(flags)));
+  if (flags['json'] === true) printJson(described);
+  else process.stdout.write(stringify(described));
 }
 
 /** Relays until interrupted. Throws what starting or stopping throws. */
@@ -40,9 +53,10 @@ async function run(flags: Flags, shell: Shell): Promise<void> {
   const { db, brokers, redis, retry, logLevel, stopDeadlineMs } = config;
   const logger = pino({ level: logLevel, base: null });
   const { interrupted } = shell;
-  const options = loaded.options as RelayOptions; // as resolveLoaded has just checked
+  const options = loaded.options as unknown as RelayOptions; // as resolveLoaded has just checked
   const relay = createRelay({ ...options, logger });
-  logger.info({ db, brokers, redis: redis && maskSecrets(redis), retry }, 'starting');
+  const facts = { db, brokers, protocol: nameProtocol(config.security), retry };
+  logger.info({ ...facts, redis: redis && maskSecrets(redis) }, 'starting');
   await relay.start();
   const examined = logFindings(options, logger, interrupted);
   const signal = await nameOf(interrupted);

@@ -1,8 +1,8 @@
 /** The options one by one, with the environment variable and the flag of each. */
-import type { z } from 'zod';
+import { z } from 'zod';
+import { invariant } from '../core/errors.ts';
 import type { OptionFacts } from './facts.ts';
 import { optionsSchema } from './options.ts';
-import { retryShape } from './retry.ts';
 
 export interface OptionEntry {
   /** Where the value goes, e.g. `['retry', 'delayMs']`. */
@@ -17,10 +17,21 @@ function entriesOf(shape: Record<string, z.ZodType>, parents: readonly string[])
   return Object.entries(shape).flatMap(([name, schema]) => {
     const path = [...parents, name];
     const meta = schema.meta() as OptionFacts | undefined;
-    if (meta?.flag === undefined) return entriesOf(retryShape, path);
+    const inner = meta === undefined || meta.group === true ? entriesOf(shapeOf(schema), path) : [];
+    if (meta === undefined) return inner;
     const words = path.join('_').replace(/([a-z])([A-Z])/g, '$1_$2');
-    return [{ path, env: `OUTBOX_RELAY_${words.toUpperCase()}`, schema, facts: meta }];
+    return [{ path, env: `OUTBOX_RELAY_${words.toUpperCase()}`, schema, facts: meta }, ...inner];
   });
+}
+
+/** The options that a group holds by name. */
+function shapeOf(schema: z.ZodType): Record<string, z.ZodType> {
+  if (schema instanceof z.ZodObject) return schema.shape as Record<string, z.ZodType>;
+  if (schema instanceof z.ZodOptional) return shapeOf(schema.unwrap() as z.ZodType);
+  const members = schema instanceof z.ZodUnion ? (schema.options as z.ZodType[]) : [];
+  const object = members.find((member) => member instanceof z.ZodObject);
+  invariant(object !== undefined, 'what has no facts of its own is a group');
+  return shapeOf(object);
 }
 
 /** Every option with its environment variable and flag, in the order of the reference. */

@@ -12,8 +12,10 @@ export interface OptionFacts {
   readonly flag: string;
   /** Placeholder of the flag's value. */
   readonly value?: string;
-  /** Never shown in full. */
-  readonly secret?: boolean;
+  /** Never shown: `url` all but the password in it, `true` nothing of it. */
+  readonly secret?: 'url' | true;
+  /** It can hold other options by name, which have facts of their own. */
+  readonly group?: true;
   readonly [key: string]: unknown;
 }
 

@@ -23,11 +23,16 @@ export function failWith(faults: readonly Fault[]): never {
   throw new ConfigInvalidError(lines.join('; '), { details: { faults } });
 }
 
+/** `url`: only the password in it is secret; `group`: something in it is; `true`: all of it is. */
+export type Secrecy = 'url' | 'group' | boolean;
+
 /** A value for a message; a secret shows only what is known to be none. */
-export function show(value: unknown, secret = false): string | undefined {
+export function show(value: unknown, secret: Secrecy = false): string | undefined {
   if (value === undefined) return undefined;
   const text = asText(value);
-  if (secret && !/^"[a-z]+:\/\//.test(text)) return '***';
+  if (secret === true) return '***';
+  if (secret === 'url' && !/^"[a-z]+:\/\//.test(text)) return '***';
+  if (secret === 'group' && /^["[{]/.test(text)) return '***';
   const masked = maskSecrets(text);
   return masked.length > shownLengthMax ? `${masked.slice(0, shownLengthMax)}…` : masked;
 }

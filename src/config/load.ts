@@ -36,7 +36,8 @@ export function loadOptions({ file, env, flags }: OptionSources): LoadedOptions 
     const flag = flags[entry.facts.flag];
     const text = flag ?? env[entry.env];
     if (text === undefined) continue;
-    put(options, entry.path, fromText(entry, text));
+    const value = fromText(entry, text);
+    if (!isThere(options, entry, value)) put(options, entry.path, value);
     const origin = flag === undefined ? entry.env : `--${entry.facts.flag}`;
     origins.set(entry.path.join('.'), origin);
   }
@@ -105,6 +106,13 @@ export function fromText({ path, schema }: OptionEntry, text: string): unknown {
     }
   }
   return text;
+}
+
+/** A group that holds options is switched on already, and must not lose them. */
+function isThere(options: Options, { path, facts }: OptionEntry, value: unknown): boolean {
+  if (facts.group !== true || value !== true) return false;
+  const held = path.reduce<unknown>((from, name) => (from as Options | undefined)?.[name], options);
+  return typeof held === 'object' && held !== null;
 }
 
 function put(options: Options, path: readonly string[], value: unknown): void {

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { limits } from '../core/limits.ts';
 import { day, facts, milliseconds } from './facts.ts';
+import { kafkaGroup } from './kafka.ts';
 import { retryShape } from './retry.ts';
 
 /** kafkajs splits at ":", so an IPv6 address would be taken apart. */
@@ -70,7 +71,7 @@ export const optionsSchema = z.strictObject({
       }),
     ),
   redis: z
-    .url({ protocol: /^rediss?$/ })
+    .url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// URL' })
     .nullable()
     .optional()
     .meta(
@@ -79,7 +80,7 @@ export const optionsSchema = z.strictObject({
         fallback: 'none: the relay wakes itself with timers',
         flag: 'redis',
         value: 'URL',
-        secret: true,
+        secret: 'url',
       }),
     ),
   redisPrefix: z
@@ -97,6 +98,7 @@ export const optionsSchema = z.strictObject({
       }),
     ),
   retry: z.strictObject(retryShape).optional(),
+  kafka: kafkaGroup,
   createTopics: topicCreation.optional().meta(
     facts({
       description:
@@ -293,6 +295,3 @@ export const optionsSchema = z.strictObject({
       }),
     ),
 });
-
-/** Options as a user gives them; all but `db` and `brokers` may be left out. */
-export type RelayOptions = z.input<typeof optionsSchema>;

@@ -13,7 +13,7 @@ export function problemOf(issue: z.core.$ZodIssue): string {
     case 'invalid_value':
       return `must be ${issue.values.map((value) => `"${String(value)}"`).join(', ')}`;
     case 'invalid_format':
-      return issue.format === 'url' ? 'must be a redis:// or rediss:// URL' : 'is malformed';
+      return issue.format === 'url' ? issue.message : 'is malformed';
     default:
       return issue.message;
   }

@@ -3,12 +3,16 @@ import type { z } from 'zod';
 import { invariant } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import type { RetryPolicy } from '../core/retry.ts';
+import type { BrokerSecurity, Compression } from '../sink/security.ts';
 import { optionEntries } from './entries.ts';
-import { type Fault, failWith, maskSecrets, nearest, show } from './fault.ts';
+import { type Fault, failWith, maskSecrets, nearest, type Secrecy, show } from './fault.ts';
+import { fileFaults, kafkaFaults } from './kafka-rules.ts';
 import type { LoadedOptions } from './load.ts';
-import { optionsSchema, type RelayOptions } from './options.ts';
+import { optionsSchema } from './options.ts';
 import { problemOf } from './problem.ts';
+import type { RelayOptions } from './relay-options.ts';
 import { crossFaults } from './rules.ts';
+import { type FetchToken, securityOf } from './security.ts';
 
 /** The options of a relay, checked, with every default filled in, frozen. */
 export interface RelayConfig {
@@ -18,6 +22,8 @@ export interface RelayConfig {
   readonly redis: string | null;
   readonly redisPrefix: string;
   readonly retry: RetryPolicy;
+  readonly security: BrokerSecurity;
+  readonly compression: Compression;
   readonly createTopics: Readonly<NonNullable<RelayOptions['createTopics']>>;
   readonly batchEvents: number;
   readonly batchBytes: number;
@@ -47,14 +53,26 @@ export interface FileConfig {
 const partialSchema = optionsSchema.partial();
 type Given = z.output<typeof partialSchema>;
 
+/** What can be given in code only. */
+export interface CodeOptions {
+  /** Gives a token for each login with OAUTHBEARER. */
+  readonly fetchKafkaToken?: FetchToken;
+}
+
 /** @throws CONFIG_INVALID with every fault in `details.faults` */
-export function resolveConfig(options: unknown): RelayConfig {
-  return resolveLoaded({ options, origins: new Map(), file: undefined, faults: [] });
+export function resolveConfig(options: unknown, code: CodeOptions = {}): RelayConfig {
+  const loaded = { options, origins: new Map(), file: undefined, faults: [] };
+  return resolveLoaded(loaded, code);
 }
 
 /** The same for options that were loaded: a fault says where the value came from. */
-export function resolveLoaded(loaded: Loaded): RelayConfig {
-  return withDefaults(check(loaded, ['db', 'brokers']));
+export function resolveLoaded(loaded: Loaded, code: CodeOptions = {}): RelayConfig {
+  const fetchToken = code.fetchKafkaToken ?? null;
+  const given = check(loaded, ['db', 'brokers'], (kafka, wrong) => [
+    ...kafkaFaults(kafka, { wrong, hasCallback: fetchToken !== null }),
+    ...fileFaults(kafka, wrong),
+  ]);
+  return withDefaults(given, fetchToken);
 }
 
 /**
@@ -63,14 +81,18 @@ export function resolveLoaded(loaded: Loaded): RelayConfig {
  * @throws CONFIG_INVALID with every fault in `details.faults`
  */
 export function resolveFile(loaded: Loaded): FileConfig {
-  const { db, lanes, migrate = 'auto', recordBytesMax } = check(loaded, ['db']);
+  // How Kafka is reached is no business of theirs: its secrets need not be readable here.
+  const noRules = () => [];
+  const { db, lanes, migrate = 'auto', recordBytesMax } = check(loaded, ['db'], noRules);
   invariant(db !== undefined, 'a checked option is there');
   return { db, lanes, migrate, recordBytesMax: recordBytesMax ?? limits.recordBytesMaxDefault };
 }
 
 type Loaded = Omit<LoadedOptions, 'options'> & { readonly options: unknown };
 
-function check(loaded: Loaded, required: readonly string[]): Given {
+type KafkaCheck = (kafka: unknown, wrong: ReadonlySet<string>) => Omit<Fault, 'origin'>[];
+
+function check(loaded: Loaded, required: readonly string[], checkKafka: KafkaCheck): Given {
   const { options } = loaded;
   const parsed = partialSchema.safeParse(options);
   const faults: Fault[] = [...loaded.faults];
@@ -85,7 +107,8 @@ function check(loaded: Loaded, required: readonly string[]): Given {
     }
     // Rules between options hold for those that are right by themselves.
     const wrong = new Set(faults.map(({ path }) => path.replace(/\.\d+$/, '')));
-    faults.push(...crossFaults(given, wrong).map((fault) => withOrigin(fault, loaded)));
+    const between = [...crossFaults(given, wrong), ...checkKafka(given['kafka'], wrong)];
+    faults.push(...between.map((fault) => withOrigin(fault, loaded)));
   }
   if (faults.length > 0 || !parsed.success) failWith(faults);
   return parsed.data;
@@ -100,7 +123,9 @@ function missing(path: string): Fault {
 /** A union's complaint hides those of its members; the one that got furthest is the news. */
 function flatten(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue];
-  const deepest = issue.errors.flat().filter((inner) => inner.path.length > 0);
+  const deepest = issue.errors
+    .flat()
+    .filter(({ path, code }) => path.length > 0 || code === 'unrecognized_keys');
   if (deepest.length === 0) return [issue];
   return deepest.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
 }
@@ -115,14 +140,21 @@ function faultsOf(issue: z.core.$ZodIssue, loaded: Loaded): Fault[] {
     });
   }
   const path = issue.path.map(String).join('.');
-  const received = show(valueAt(loaded.options, issue.path), isSecret(path));
+  const received = show(valueAt(loaded.options, issue.path), secrecyOf(path));
   return [withOrigin({ path: path || 'options', problem: problemOf(issue), received }, loaded)];
 }
 
-const allPaths = [...optionEntries.map(({ path }) => path.join('.')), 'retry'];
+const allPaths = [...optionEntries.map(({ path }) => path.join('.')), 'retry', 'kafka'];
 
-function isSecret(path: string): boolean {
-  return optionEntries.some((one) => one.path.join('.') === path && one.facts.secret === true);
+/** What may be shown of the value at a path; what holds a secret, or is in one, counts too. */
+function secrecyOf(path: string): Secrecy {
+  for (const { path: names, facts } of optionEntries) {
+    const name = names.join('.');
+    if (facts.secret === undefined) continue;
+    if (name === path || path.startsWith(`${name}.`)) return facts.secret;
+    if (path !== '' && name.startsWith(`${path}.`)) return 'group';
+  }
+  return false;
 }
 
 function withOrigin(fault: Omit<Fault, 'origin'>, { origins, file }: Loaded): Fault {
@@ -137,8 +169,8 @@ function valueAt(options: unknown, path: readonly PropertyKey[]): unknown {
   return value;
 }
 
-function withDefaults(given: Given): RelayConfig {
-  const { db, brokers, retry = {}, createTopics = 'broker' } = given;
+function withDefaults(given: Given, fetchToken: FetchToken | null): RelayConfig {
+  const { db, brokers, retry = {}, createTopics = 'broker', kafka = {} } = given;
   invariant(db !== undefined && brokers !== undefined, 'a checked option is there');
   return Object.freeze({
     db,
@@ -153,6 +185,8 @@ function withDefaults(given: Given): RelayConfig {
       maxDelayMs: retry.maxDelayMs ?? limits.maxDelayMsDefault,
       jitter: retry.jitter ?? 0,
     }),
+    security: securityOf(kafka, fetchToken),
+    compression: kafka.compression ?? 'none',
     createTopics: typeof createTopics === 'string' ? createTopics : Object.freeze(createTopics),
     batchEvents: given.batchEvents ?? limits.batchEventsDefault,
     batchBytes: given.batchBytes ?? limits.batchBytesDefault,

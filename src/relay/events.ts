@@ -22,6 +22,19 @@ export interface RelayEvents {
   ];
   /** A lane could not send; its events wait. Emitted at every failed try. */
   laneFailed: [{ readonly lane: number; readonly failure: LaneFailure; readonly cause: unknown }];
+  /**
+   * Kafka does not let the relay in: a wrong password, a certificate that is not trusted. Emitted
+   * when the code is a new one and once a minute while it lasts; `hint` says what to do.
+   */
+  loginFailed: [
+    {
+      /** One of the codes under "Logging in" of docs/errors.md. */
+      readonly code: string;
+      readonly message: string;
+      readonly hint: string;
+      readonly cause: unknown;
+    },
+  ];
   circuit: [{ readonly state: CircuitState; readonly cause: unknown }];
   /** The retries of a lane's round are used up; a new round follows, nothing is dropped. */
   roundUsedUp: [{ readonly lane: number; readonly cause: unknown }];

@@ -26,13 +26,14 @@ import type { RelayEmitter } from './events.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LaneDrainer, type StepHook } from './lane.ts';
 import { LeaseKeeper } from './lease.ts';
+import { watchLogins } from './login-watch.ts';
 import { Prober } from './prober.ts';
 import { Topics } from './topics.ts';
 import { mayPassByItself, Waker } from './waker.ts';
 
 const questionTimeoutMaxMs = 5_000;
 /** Short: a question that is stuck in a dead connection keeps a recovery from being seen. */
-const probeTimeoutMs = 1_500;
+const probeTimeoutMsDefault = 1_500;
 const topicMaxAgeMs = 300_000;
 /** To close connections and the file after the last drain. */
 const closeMs = 1_000;
@@ -57,6 +58,8 @@ export interface RelayParts {
   readonly drainSliceMs: number;
   readonly retentionMs: number;
   readonly onStep: StepHook;
+  /** Whether the driver has to log in to Kafka. */
+  readonly logsIn: boolean;
 }
 
 export class RelayCore {
@@ -79,9 +82,12 @@ export class RelayCore {
     const owner = this.#owner;
     const report = (error: unknown) => this.#report(error);
     const timeoutMs = Math.min(questionTimeoutMaxMs, parts.sendTimeoutMs);
+    // A login asks others, e.g. a token endpoint: cut off early it would never succeed.
+    const probeTimeoutMs = parts.logsIn ? timeoutMs : probeTimeoutMsDefault;
     const shared = { store, driver, clock, emitter };
     const circuit = new Circuit({ driver, emitter, probeTimeoutMs: timeoutMs });
     const topics = new Topics({ ...shared, timeoutMs, maxAgeMs: topicMaxAgeMs });
+    watchLogins(emitter, clock);
     this.#leases = new LeaseKeeper({ store, clock, emitter, owner, leaseMs });
     const leases = this.#leases;
     this.#drainers = createDrainers(parts, { circuit, topics, leases });

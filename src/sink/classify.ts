@@ -1,11 +1,12 @@
 /**
- * What a thrown value means, by Kafka's numeric error code first, then the client's error class,
- * then the system's error name. Total: anything unknown is a `bug`, which waits like an outage and
- * is never taken for a refusal.
+ * What a thrown value means, by Kafka's numeric error code first, then the system's error name or
+ * a code of ours, then the client's error class. Total: anything unknown is a `bug`, which waits
+ * like an outage and is never taken for a refusal.
  *
  * Codes are from Kafka's protocol guide (org.apache.kafka.common.protocol.Errors). Clients'
  * `retriable` flags are not used: kafkajs marks BROKER_NOT_AVAILABLE as final.
  */
+import { type LoginTrouble, loginHint } from '../core/login-trouble.ts';
 import type { SendFailure, SendFailureKind } from './driver.ts';
 
 type Meaning = readonly [name: string, kind: SendFailureKind];
@@ -31,8 +32,10 @@ const byCode: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
   [29, ['TOPIC_AUTHORIZATION_FAILED', 'refused-topic']],
   [31, ['CLUSTER_AUTHORIZATION_FAILED', 'outage']],
   [32, ['INVALID_TIMESTAMP', 'refused-record']],
-  [33, ['UNSUPPORTED_SASL_MECHANISM', 'outage']],
-  [34, ['ILLEGAL_SASL_STATE', 'outage']],
+  // UNSUPPORTED_SASL_MECHANISM in Kafka; ours is the name for every driver.
+  [33, ['MECHANISM_NOT_OFFERED', 'outage']],
+  // ILLEGAL_SASL_STATE, e.g. of a listener that asks for no login.
+  [34, ['LOGIN_FAILED', 'outage']],
   [37, ['INVALID_PARTITIONS', 'refused-topic']],
   [38, ['INVALID_REPLICATION_FACTOR', 'refused-topic']],
   [39, ['INVALID_REPLICA_ASSIGNMENT', 'refused-topic']],
@@ -52,7 +55,8 @@ const byCode: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
   // Another partition of the same call is at fault: halving the batch finds it.
   [55, ['OPERATION_NOT_ATTEMPTED', 'refused-record']],
   [56, ['KAFKA_STORAGE_ERROR', 'outage']],
-  [58, ['SASL_AUTHENTICATION_FAILED', 'outage']],
+  // SASL_AUTHENTICATION_FAILED
+  [58, ['LOGIN_FAILED', 'outage']],
   [59, ['UNKNOWN_PRODUCER_ID', 'unknown']],
   [74, ['FENCED_LEADER_EPOCH', 'partition-away']],
   [75, ['UNKNOWN_LEADER_EPOCH', 'partition-away']],
@@ -74,7 +78,6 @@ const byName: ReadonlyMap<string, SendFailureKind> = new Map<string, SendFailure
   ['KafkaJSTopicMetadataNotLoaded', 'outage'],
   ['KafkaJSStaleTopicMetadataAssignment', 'outage'],
   ['KafkaJSBrokerNotFound', 'outage'],
-  ['KafkaJSSASLAuthenticationError', 'outage'],
   ['KafkaJSGroupCoordinatorNotFound', 'outage'],
   ['KafkaJSTimeout', 'outage'],
   ['KafkaJSLockTimeout', 'outage'],
@@ -83,8 +86,14 @@ const byName: ReadonlyMap<string, SendFailureKind> = new Map<string, SendFailure
 
 /** node's and libuv's names for a peer that is not there; anything with these is no bug of ours. */
 const systemNames = /^E(CONN|HOST|NET|ADDR|PIPE|TIMEDOUT|NOTFOUND|AI_|RR_(SOCKET|TLS|SSL))/;
-/** OpenSSL's for a certificate that is not trusted. */
-const certificateNames = /^(CERT_|DEPTH_|UNABLE_TO|SELF_SIGNED)/;
+/** node's names of what is wrong with TLS, the first that fits. */
+const tlsNames: readonly (readonly [RegExp, LoginTrouble])[] = [
+  [/^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/, 'TLS_EXPIRED'],
+  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'TLS_WRONG_HOST'],
+  [/^(CERT_|DEPTH_|UNABLE_TO_|SELF_SIGNED_|INVALID_(CA|PURPOSE)$)/, 'TLS_UNTRUSTED'],
+  // What the other side says of our certificate, or of there being none.
+  [/^ERR_SSL_.*ALERT_.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)/, 'TLS_CLIENT_REFUSED'],
+];
 
 interface Thrown {
   readonly name?: unknown;
@@ -117,8 +126,22 @@ export function classify(thrown: unknown): SendFailure {
   const topic = chain.map((link) => link.topic).find((name) => typeof name === 'string') ?? null;
   const [code, kind] = meaningOf(chain);
   const root = chain.at(-1);
-  const text = typeof root?.message === 'string' ? root.message : String(thrown);
-  return { kind, code, message: text, topic: topic as string | null, cause: thrown };
+  // OpenSSL ends its own with a line end.
+  const text = (typeof root?.message === 'string' ? root.message : String(thrown)).trim();
+  return {
+    kind,
+    code,
+    message: named(root, code, text),
+    topic: topic as string | null,
+    cause: thrown,
+  };
+}
+
+/** Ours is one name for several: the client's own is kept in front of its text. */
+function named(root: Thrown | undefined, code: string, text: string): string {
+  if (root === undefined || loginHint(code) === null) return text;
+  const original = typeof root.type === 'string' ? root.type : root.code;
+  return typeof original === 'string' && original !== code ? `${original}: ${text}` : text;
 }
 
 function meaningOf(chain: readonly Thrown[]): Meaning {
@@ -131,10 +154,14 @@ function meaningOf(chain: readonly Thrown[]): Meaning {
   }
   for (const { code } of innermostFirst) {
     if (typeof code !== 'string') continue;
-    if (systemNames.test(code) || certificateNames.test(code)) return [code, 'outage'];
+    const tls = tlsNames.find(([pattern]) => pattern.test(code));
+    if (tls !== undefined) return [tls[1], 'outage'];
+    if (systemNames.test(code) || loginHint(code) !== null) return [code, 'outage'];
   }
   for (const { name } of innermostFirst) {
     if (typeof name !== 'string') continue;
+    // The client's own reason, e.g. a broker that cannot prove that it knows the password.
+    if (name === 'KafkaJSSASLAuthenticationError') return ['LOGIN_FAILED', 'outage'];
     const kind = byName.get(name);
     if (kind !== undefined) return [name, kind];
   }

@@ -45,8 +45,13 @@ export type TokenSource =
   /** A token that something else keeps fresh. */
   | { readonly kind: 'file'; readonly file: string }
   /** The application's own, e.g. a signer for AWS MSK IAM. */
-  | { readonly kind: 'callback'; readonly fetchToken: () => Promise<string> };
+  | {
+      readonly kind: 'callback';
+      /** A fresh token. Rejects when there is none; that is an outage. */
+      readonly fetchToken: () => Promise<string>;
+    };
 
+/** How the relay proves who it is. */
 export type Login =
   | {
       readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
@@ -70,5 +75,9 @@ export interface BrokerSecurity {
   readonly login: Login | null;
 }
 
+/** Neither TLS nor a login. */
+export const plaintext: BrokerSecurity = Object.freeze({ tls: null, login: null });
+
 export const compressions = Object.freeze(['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const);
+/** How record batches are compressed. */
 export type Compression = (typeof compressions)[number];

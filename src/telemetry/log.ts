@@ -40,6 +40,9 @@ export function logEvents(relay: RelayEmitter, logger: RelayLogger): void {
     else if (!known && kind === 'partition-away') logger.warn(facts, 'lane waits');
     else logger.debug(facts, 'lane waits');
   });
+  relay.on('loginFailed', ({ code, message, hint }) => {
+    logger.error({ code, message, hint }, 'Kafka does not let the relay in; its events wait');
+  });
   relay.on('roundUsedUp', ({ lane }) => logger.warn({ lane }, 'retries used up: a new round'));
   relay.on('leaseLost', (facts) => logger.warn(facts, 'another relay owns the lane'));
   relay.on('leaseTaken', (facts) => logger.info(facts, 'took over a lane'));

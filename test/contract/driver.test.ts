@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { createKafkaJsDriver } from '../../src/sink/kafkajs/driver.ts';
 import { MemoryDriver } from '../../src/sink/memory.ts';
+import { plaintext } from '../../src/sink/security.ts';
 import { KafkaBroker } from '../support/kafka.ts';
 import { freePort } from '../support/ports.ts';
 import { TcpProxy } from '../support/proxy.ts';
@@ -13,7 +14,12 @@ describe('the kafkajs driver', () => {
 
   beforeAll(async () => {
     kafka = await KafkaBroker.start();
-    const common = { clientId: 'contract', clock: systemClock, brokers: [kafka.address] };
+    const common = {
+      clientId: 'contract',
+      clock: systemClock,
+      security: plaintext,
+      brokers: [kafka.address],
+    };
     const createTopics = { partitions: 3, replicationFactor: 1 };
     const nowhere = [`127.0.0.1:${await freePort()}`];
     subject = {
@@ -42,7 +48,12 @@ describe('the kafkajs driver', () => {
     const proxy = await TcpProxy.listen(await freePort());
     const broker = await KafkaBroker.start({ advertised: proxy.address });
     proxy.forwardTo(broker.container.port);
-    const options = { clientId: 'contract', clock: systemClock, brokers: [proxy.address] };
+    const options = {
+      clientId: 'contract',
+      clock: systemClock,
+      security: plaintext,
+      brokers: [proxy.address],
+    };
     const driver = createKafkaJsDriver({ ...options, createTopics: 'never' });
     try {
       await broker.createTopic('t', 1);
@@ -70,7 +81,7 @@ describe('the kafkajs driver', () => {
     const broker = await KafkaBroker.start({ advertised: proxy.address });
     proxy.forwardTo(broker.container.port);
     const options = { clientId: 'contract', clock: systemClock, brokers: [proxy.address] };
-    const driver = createKafkaJsDriver({ ...options, createTopics: 'never' });
+    const driver = createKafkaJsDriver({ ...options, createTopics: 'never', security: plaintext });
     try {
       await broker.createTopic('t', 1);
       const sender = driver.createSender('lane-0');
@@ -92,7 +103,12 @@ describe('the kafkajs driver', () => {
   });
 
   it('makes topics as the broker would when that is left to the broker', async () => {
-    const options = { clientId: 'contract', clock: systemClock, brokers: [kafka.address] };
+    const options = {
+      clientId: 'contract',
+      clock: systemClock,
+      security: plaintext,
+      brokers: [kafka.address],
+    };
     const driver = createKafkaJsDriver({ ...options, createTopics: 'broker' });
     const answer = await driver.prepare(['left-to-the-broker'], 10_000);
     await driver.close(2_000);

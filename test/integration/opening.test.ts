@@ -20,6 +20,7 @@ import { openConnection } from '../../src/outbox/sqlite/connection.ts';
 import { loadDatabaseConstructor } from '../../src/outbox/sqlite/database.ts';
 import { migrate, parseMigration, readMigrations } from '../../src/outbox/sqlite/migrate.ts';
 import { Child, root } from '../support/child.ts';
+import { onLinux, onWindows } from '../support/platform.ts';
 
 let folder: string;
 let path: string;
@@ -87,7 +88,7 @@ describe('a path', () => {
     expect(refusal(() => openStatus(path).close())).toBe('opened');
   });
 
-  it('is one outbox by whatever name', async () => {
+  it.skipIf(onWindows)('is one outbox by whatever name', async () => {
     symlinkSync(path, join(folder, 'link.db'));
     const outbox = openOutbox({ path: join(folder, 'link.db') });
     expect(outbox.path).toBe(realpathSync(path));
@@ -184,6 +185,7 @@ describe('every connection of ours', () => {
       const db = openConnection(loadDatabaseConstructor(), path, { create: true });
       expect(db.pragma('journal_mode', { simple: true })).toBe('wal');
       expect(db.pragma('synchronous', { simple: true })).toBe(2);
+      expect(db.pragma('fullfsync', { simple: true })).toBe(1); // macOS: else fsync() syncs little
       db.close();
     }
   });
@@ -198,6 +200,12 @@ describe('every connection of ours', () => {
 });
 
 describe('a migration', () => {
+  it('may have the line ends of Windows', () => {
+    const sql = '-- oldest code: 1\r\nCREATE TABLE outbox_x (a);\r\n';
+    expect(parseMigration('0002_x.sql', sql)).toMatchObject({ version: 2, oldestCode: 1 });
+    expect(() => parseMigration('0002_x.sql', 'CREATE TABLE outbox_x (a);')).toThrow(/oldest code/);
+  });
+
   it('that fails takes nothing from an application’s file and leaves nothing in it', () => {
     withHandle((db) => {
       db.exec('CREATE TABLE events (id); INSERT INTO events VALUES (1); PRAGMA user_version = 42');
@@ -233,10 +241,12 @@ describe('a migration', () => {
   });
 });
 
+const source = JSON.stringify(new URL('../../src/index.ts', import.meta.url).href);
+
 /** A script that opens an outbox and prints the code of what is thrown. */
 const openAs = (file: string, how = 'openOutbox({ path })') => `
   const path = ${JSON.stringify(file)};
-  import('${root}src/index.ts').then(({ openOutbox, openStatus }) => {
+  import(${source}).then(({ openOutbox, openStatus }) => {
     try {
       ${how};
       console.log('opened');
@@ -277,13 +287,16 @@ describe('two processes that migrate at once', () => {
 });
 
 describe('a file that may only be read', () => {
-  it('is refused for writing before the first event, and can be looked at', async () => {
-    await makeOutbox();
-    chmodSync(folder, 0o777);
-    chmodSync(path, 0o444);
-    expect(await printedByNobody(openAs(path))).toEqual(['FILE_UNUSABLE']);
-    expect(await printedByNobody(openAs(path, 'openStatus(path).read()'))).toEqual(['opened']);
-  });
+  it.skipIf(onWindows)(
+    'is refused for writing before the first event, and can be looked at',
+    async () => {
+      await makeOutbox();
+      chmodSync(folder, 0o777);
+      chmodSync(path, 0o444);
+      expect(await printedByNobody(openAs(path))).toEqual(['FILE_UNUSABLE']);
+      expect(await printedByNobody(openAs(path, 'openStatus(path).read()'))).toEqual(['opened']);
+    },
+  );
 
   it('is not taken for one while another process writes', async () => {
     await makeOutbox();
@@ -299,12 +312,14 @@ describe('a file that may only be read', () => {
 
 describe('a second copy of better-sqlite3', () => {
   it.each([
-    ['loaded', (other: string) => `new (require('${other}'))(':memory:');`, 'SQLITE_SECOND_COPY'],
-    ['not loaded', () => '', 'opened'],
-  ])('%s', async (_, load, result) => {
+    // Elsewhere nobody tells what is loaded: two copies are found when both are used for outboxes.
+    ['loaded', onLinux ? 'SQLITE_SECOND_COPY' : 'opened'],
+    ['not loaded', 'opened'],
+  ])('%s', async (how, result) => {
     const other = join(folder, 'node_modules', 'better-sqlite3');
     cpSync(join(root, 'node_modules', 'better-sqlite3'), other, { recursive: true });
-    const script = `${load(other)} ${openAs(path)}`;
+    const load = `new (require(${JSON.stringify(other)}))(':memory:');`;
+    const script = `${how === 'loaded' ? load : ''} ${openAs(path)}`;
     const child = new Child(process.execPath, ['-e', script]);
     await child.ended;
     expect([child.lines, child.errors]).toEqual([[result], []]);
@@ -314,10 +329,10 @@ describe('a second copy of better-sqlite3', () => {
     const other = join(folder, 'node_modules', 'better-sqlite3');
     cpSync(join(root, 'node_modules', 'better-sqlite3'), other, { recursive: true });
     const script = `
-      const Other = require('${other}');
+      const Other = require(${JSON.stringify(other)});
       const db = new Other(${JSON.stringify(join(folder, 'other.db'))});
       db.pragma('journal_mode = WAL');
-      import('${root}src/index.ts').then(({ openOutbox }) => {
+      import(${source}).then(({ openOutbox }) => {
         openOutbox({ db });
         try {
           openOutbox({ path: ${JSON.stringify(path)} });

@@ -16,6 +16,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { type GssapiLogin, gssapiProvider } from '../../src/sink/kafkajs/gssapi.ts';
+import { allDelivered, Scene } from '../support/scene.ts';
 import { SecureBrokers } from '../support/security/brokers.ts';
 import type { ListenerName } from '../support/security/listeners.ts';
 import type { TokenOptions } from '../support/security/token-server.ts';
@@ -219,6 +220,28 @@ describe('GSSAPI', () => {
     expect(statuses).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
     expect(names.map((name) => process.env[name])).toEqual(before);
   });
+});
+
+it('a relay waits while its keytab is of no use, and delivers when it is replaced', async () => {
+  const { keytab, staleKeytab } = brokers.kerberos.files;
+  const rotated = join(brokers.folder, 'relay-rotated.keytab');
+  copyFileSync(staleKeytab, rotated);
+  const scene = new Scene();
+  try {
+    scene.enqueue(20);
+    const sasl = { mechanism: 'GSSAPI', keytab: rotated } as const;
+    const retry = { delayMs: 100 };
+    const relay = scene.relay(brokers.address('SASL_PLAINTEXT'), { kafka: { sasl }, retry });
+    await relay.start();
+    const failures = () => relay.status().lanes.map(({ failure }) => failure?.code);
+    await until('the login has failed', () => failures().includes('LOGIN_FAILED'));
+    expect(relay.status().pending).toBe(20);
+    copyFileSync(keytab, rotated);
+    await scene.drained(relay);
+    expect(await scene.account(brokers.kafka)).toMatchObject(allDelivered);
+  } finally {
+    await scene.close();
+  }
 });
 
 describe('OAUTHBEARER', () => {

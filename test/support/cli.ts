@@ -53,6 +53,7 @@ export class CommandLine {
 
   async close(): Promise<void> {
     for (const child of this.#children) await child.kill();
-    rmSync(this.folder, { recursive: true });
+    // Windows may hold files of a process for a moment after its end.
+    rmSync(this.folder, { recursive: true, maxRetries: 5 });
   }
 }

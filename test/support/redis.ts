@@ -19,7 +19,7 @@ export class RedisServer {
     const container = await Container.start({
       image: redisImage(),
       ports: [port],
-      command: ['redis-server', '--port', String(port), '--appendonly', 'yes'],
+      command: ['--port', String(port), '--appendonly', 'yes'],
       isReady: () => answers(port),
     });
     return new RedisServer(container);

@@ -67,6 +67,7 @@ export class RelayBench {
       pollMs: 25,
       drainSliceMs: 5_000,
       retentionMs: 3_600_000,
+      logsIn: false,
       onStep: (step, lane) => this.onStep(step, lane),
     });
   }

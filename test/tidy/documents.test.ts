@@ -9,6 +9,7 @@ import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { optionsSchema } from '../../src/config/options.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
 import { errorFacts } from '../../src/core/errors.ts';
+import { loginTroubles } from '../../src/core/login-trouble.ts';
 import { filesOf, root, textOf } from './project.ts';
 
 const documents = filesOf('*.md', 'docs/*.md', 'examples/**/*.md');
@@ -19,6 +20,11 @@ describe('docs/errors.md', () => {
     const headings = [...text.matchAll(/^### `([A-Z_]+)`$/gm)].map(([, code]) => code);
     expect(headings.toSorted()).toEqual(errorFacts.map(({ code }) => code).toSorted());
     expect(errorFacts.filter(({ hint }) => !text.includes(hint))).toEqual([]);
+  });
+
+  it('has a row with the hint of each code that keeps the relay out of Kafka', () => {
+    const rows = [...textOf('docs/errors.md').matchAll(/^\| `([A-Z_]+)` \|.+\| (.+) \|$/gm)];
+    expect(Object.fromEntries(rows.map(([, code, hint]) => [code, hint]))).toEqual(loginTroubles);
   });
 
   it('and the list of errors has each code once', () => {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { portable, withoutServices } from '../../scripts/test/without-services.mjs';
 import { filesOf, root, textOf } from './project.ts';
 
 /** Signal handlers, exits, exit codes, and listeners of what nobody caught. */
@@ -46,4 +47,11 @@ it('no statement of the store counts rows: it takes the same time at any backlog
     return /\b(count\s*\(\s*(\*|\w+)\s*\)|total\s*\()/i.test(textOf(file));
   });
   expect(counting).toEqual([]);
+});
+
+it('the list of tests that need no service and the files agree', () => {
+  const files = filesOf('test/{contract,integration}/*.test.ts');
+  const services = /support\/((kafka|redis|images)\.ts|security\/)|demo\/main\.ts/;
+  expect(files.filter((file) => !services.test(textOf(file)))).toEqual(withoutServices);
+  expect(withoutServices).toEqual(expect.arrayContaining(portable));
 });

@@ -1,5 +1,6 @@
 /** Findings about the cluster and its brokers. Pure. */
 import { limits } from '../../core/limits.ts';
+import { loginHint } from '../../core/login-trouble.ts';
 import type {
   BrokerFacts,
   ClusterFacts,
@@ -44,7 +45,7 @@ function judgeSilence({ connected, code, message }: Unreachable): Finding {
     severity: 'error',
     found: `no answer ${said}`,
     breaks: nothingDelivered,
-    mend: 'Start Kafka; check brokers, listener, firewall and permissions.',
+    mend: loginHint(code) ?? 'Start Kafka; check brokers, listener, firewall and permissions.',
   };
 }
 

@@ -2,7 +2,7 @@
  * What an outbox file must be, checked when it is opened: a file, the main one of its connection,
  * on a local disk, under a SQLite without the WAL-reset bug, in WAL with every commit synced.
  */
-import { readFileSync, statfsSync } from 'node:fs';
+import { readFileSync, realpathSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
   FileAttachedError,
@@ -90,7 +90,9 @@ function databaseList(connection: Database): { name: string; file: string }[] {
 
 /** Where SQLite has the main file: absolute and without symbolic links. Empty when in memory. */
 export function mainFile(connection: Database): string {
-  return databaseList(connection).find(({ name }) => name === 'main')?.file ?? '';
+  const file = databaseList(connection).find(({ name }) => name === 'main')?.file ?? '';
+  // On Windows SQLite leaves links and short names as they were given.
+  return process.platform === 'win32' && file !== '' ? realpathSync.native(file) : file;
 }
 
 /**

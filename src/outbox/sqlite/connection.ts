@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { FileInMemoryError, FileNotFoundError, WalUnavailableError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { assertSynchronousFull, checkVersion, mainFile, refuseNetworkFile } from './checks.ts';
+import { createPrivately } from './create.ts';
 import type { Database, DatabaseConstructor } from './database.ts';
 import { toOutboxError } from './failures.ts';
 
@@ -33,12 +34,15 @@ export function openConnection(
   refuseNetworkFile(path);
   let connection: Database | null = null;
   try {
+    if (options.create) createPrivately(path);
     connection = new Constructor(path, { timeout: openTimeoutMs });
     // Again by the name that SQLite found: the path may be a link into a network share.
     refuseNetworkFile(mainFile(connection));
     checkVersion(connection);
     if (options.asItIs !== true) bringToWal(connection, path);
     connection.pragma('synchronous = FULL');
+    // macOS alone: its fsync() leaves the data in the drive's cache. Elsewhere it changes nothing.
+    connection.pragma('fullfsync = ON');
     assertSynchronousFull(connection);
     connection.pragma(`busy_timeout = ${limits.busyTimeoutMs}`);
     return connection;

@@ -48,7 +48,7 @@ export function readMigrations(): Migration[] {
 
 export function parseMigration(name: string, sql: string): Migration {
   const version = Number(name.slice(0, 4));
-  const oldestCode = Number(/^-- oldest code: (\d+)\n/.exec(sql)?.[1]);
+  const oldestCode = Number(/^-- oldest code: (\d+)\r?\n/.exec(sql)?.[1]);
   const legal = oldestCode >= 1 && oldestCode <= version;
   invariant(legal, `${name} begins with "-- oldest code: N", N from 1 to ${version}`);
   return { version, name, sql, oldestCode };

@@ -1,13 +1,26 @@
 /**
  * The one importer of kafkajs: a client whose retries are few, short and explicit (its defaults
- * change with NODE_ENV), which logs nothing, and whose sockets can be cut.
+ * change with NODE_ENV), which logs nothing, and whose sockets can be cut. Each new one reads
+ * certificates and secrets anew.
  *
  * A request that timed out leaves its socket open (tulios/kafkajs#1783), and `disconnect` waits
  * for pending requests; cutting the sockets ends both.
  */
 import { connect, type Socket } from 'node:net';
-import { type Admin, Kafka, logLevel, type Message, type Producer } from 'kafkajs';
+import kafkajs, {
+  type Admin,
+  type CompressionTypes,
+  Kafka,
+  type KafkaConfig,
+  logLevel,
+  type Message,
+  type Producer,
+} from 'kafkajs';
 import type { Clock } from '../../core/clock.ts';
+import type { BrokerSecurity, Compression } from '../security.ts';
+import { createTlsConnector } from '../tls.ts';
+import { codecNumbers, codecs } from './compression.ts';
+import { saslOf } from './login.ts';
 
 export type { Admin, Message, Producer };
 
@@ -21,12 +34,23 @@ export interface KafkaJsOptions {
   readonly clientId: string;
   /** What to do about a missing topic; `broker` leaves it to auto.create.topics.enable. */
   readonly createTopics: CreateTopics;
+  readonly security: BrokerSecurity;
+  /** Of the records sent. Default: none. */
+  readonly compression?: Compression;
   readonly clock: Clock;
   readonly connectTimeoutMs?: number;
   readonly onWarning?: (code: string, message: string, cause: unknown) => void;
 }
 
+/** With TLS, for the handshake too. */
 const connectTimeoutMsDefault = 3_000;
+/**
+ * A login is renewed this long before the broker ends its session (KIP-368). The 10 s of kafkajs
+ * would renew a session of 10 s at each request, which brokers refuse within a second.
+ */
+const reauthenticationThresholdMs = 3_000;
+
+type KafkaJsLogin = NonNullable<KafkaConfig['sasl']>;
 
 interface Address {
   readonly host: string;
@@ -39,12 +63,17 @@ export class Client {
   readonly kafka: Kafka;
   readonly retry: { initialRetryTime: number; maxRetryTime: number; retries: number };
   readonly #sockets = new Set<Socket>();
+  readonly #connectTls: ReturnType<typeof createTlsConnector> | null;
   #cut = false;
 
+  /** @throws SECRET_UNREADABLE, TLS_FILE_INVALID, MECHANISM_UNAVAILABLE */
   constructor(options: KafkaJsOptions, label: string) {
     const retries = Math.max(1, options.brokers.length);
     this.retry = { initialRetryTime: 50, maxRetryTime: 250, retries };
     const connectionTimeout = options.connectTimeoutMs ?? connectTimeoutMsDefault;
+    const { tls, login } = options.security;
+    this.#connectTls = tls === null ? null : createTlsConnector(tls);
+    const sasl = login === null ? {} : { sasl: saslOf(login, options.clock) as KafkaJsLogin };
     this.kafka = new Kafka({
       brokers: [...options.brokers],
       clientId: `${options.clientId}-${label}`,
@@ -52,6 +81,8 @@ export class Client {
       requestTimeout: 30_000,
       retry: this.retry,
       logLevel: logLevel.NOTHING,
+      reauthenticationThreshold: reauthenticationThresholdMs,
+      ...sasl,
       socketFactory: (address) => this.open(address),
     });
   }
@@ -60,7 +91,8 @@ export class Client {
   open({ host, port, onConnect }: Address): Socket {
     // A retry of the client after the cut must not come back to life.
     if (this.#cut) throw new Error('the connection was given up');
-    const socket = connect({ host, port }, onConnect);
+    const socket =
+      this.#connectTls?.({ host, port }, onConnect) ?? connect({ host, port }, onConnect);
     socket.setKeepAlive(true, 60_000);
     socket.setNoDelay(true);
     this.#sockets.add(socket);
@@ -73,4 +105,14 @@ export class Client {
     this.#cut = true;
     for (const socket of this.#sockets) socket.destroy(new Error('the connection was given up'));
   }
+}
+
+/** What kafkajs calls a compression; gives it the codec when it has none. */
+export function compressionOf(compression: Compression): CompressionTypes {
+  const number = codecNumbers[compression];
+  const codec = codecs[compression];
+  // node does not find this name among those of a CommonJS module, so the whole is imported.
+  const registry: Record<number, () => unknown> = kafkajs.CompressionCodecs;
+  if (codec !== undefined) registry[number] = () => codec;
+  return number;
 }

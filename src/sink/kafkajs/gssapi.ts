@@ -15,6 +15,7 @@ import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { Clock } from '../../core/clock.ts';
 import { KerberosMissingError } from '../../core/errors.ts';
+import { LoginFault } from '../login-fault.ts';
 import type { Login } from '../security.ts';
 
 export type GssapiLogin = Extract<Login, { readonly mechanism: 'GSSAPI' }>;
@@ -58,14 +59,6 @@ export interface GssapiOptions {
   readonly clock: Clock;
   /** How the package is loaded; for tests. */
   readonly load?: () => KerberosLibrary;
-}
-
-/** A login that failed: an outage. No `cause`, because kafkajs throws an error's cause away. */
-class GssapiError extends Error {
-  override readonly name = 'GssapiError';
-  readonly code = 'LOGIN_FAILED';
-  /** Read by kafkajs: the relay makes the next try. */
-  readonly retriable = false;
 }
 
 // A bundler that cannot see the name does not insist on a package that most do without.
@@ -134,7 +127,10 @@ async function negotiate(
   const offer = await said(service, () => client.unwrap(challenge));
   const layers = Buffer.from(offer ?? '', 'base64')[0] ?? 0;
   if ((layers & noLayer) === 0) {
-    throw new GssapiError(`${service} insists on a security layer of GSSAPI; use TLS instead`);
+    throw new LoginFault(
+      'LOGIN_FAILED',
+      `${service} insists on a security layer of GSSAPI; use TLS instead`,
+    );
   }
   const choice = Buffer.concat([Buffer.from([noLayer, 0, 0, 0]), Buffer.from(client.username)]);
   const wrapped = await said(service, () =>
@@ -149,7 +145,7 @@ async function said<T>(service: string, act: () => Promise<T>): Promise<T> {
     return await act();
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    throw new GssapiError(`Kerberos login to ${service}: ${text}`);
+    throw new LoginFault('LOGIN_FAILED', `Kerberos login to ${service}: ${text}`);
   }
 }
 
@@ -188,7 +184,10 @@ class Tickets {
     const mine = turn.then(() => {
       // A KDC that does not answer holds the turn for half a minute, and tries must not pile up.
       if (this.#clock.monotonic() - askedAtMs > turnWaitMaxMs) {
-        throw new GssapiError('another Kerberos login took too long; is the KDC reachable?');
+        throw new LoginFault(
+          'LOGIN_FAILED',
+          'another Kerberos login took too long; is the KDC reachable?',
+        );
       }
       return within(environment, act);
     });
@@ -227,7 +226,7 @@ async function facts(keytab: string) {
     return await stat(keytab);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new GssapiError(`the keytab ${keytab} cannot be read: ${code}`);
+    throw new LoginFault('SECRET_UNREADABLE', `the keytab ${keytab} cannot be read: ${code}`);
   }
 }
 

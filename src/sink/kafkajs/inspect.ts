@@ -11,13 +11,16 @@ import type {
   SinkProblem,
   TopicFacts,
   TopicSettings,
+  Unreachable,
 } from '../inspection.ts';
+import type { BrokerSecurity } from '../security.ts';
 import { type Admin, Client } from './client.ts';
 import { askVersions } from './versions.ts';
 
 export interface SinkQuestion {
   readonly brokers: readonly string[];
   readonly clientId: string;
+  readonly security: BrokerSecurity;
   readonly topics: readonly string[];
   /** How long to wait for everything, milliseconds. */
   readonly deadlineMs: number;
@@ -37,11 +40,9 @@ const uncleanElection = 'unclean.leader.election.enable';
 
 /** Does not reject: a Kafka that does not answer is an answer. */
 export async function inspectKafka(question: SinkQuestion): Promise<SinkInspection> {
-  const { brokers, clientId, clock, signal } = question;
-  const client = new Client(
-    { brokers, clientId, clock, createTopics: 'never', connectTimeoutMs },
-    'doctor',
-  );
+  const { signal } = question;
+  const client = clientFor(question);
+  if (!(client instanceof Client)) return client;
   const admin = client.kafka.admin({ retry: client.retry });
   const cut = () => client.cut();
   signal?.addEventListener('abort', cut, { once: true });
@@ -52,6 +53,17 @@ export async function inspectKafka(question: SinkQuestion): Promise<SinkInspecti
     signal?.removeEventListener('abort', cut);
     client.cut();
     admin.disconnect().catch(() => {}); // clears its timers; the sockets are gone already
+  }
+}
+
+/** Secrets and certificates are read for it, and may be missing or wrong. */
+function clientFor({ brokers, clientId, security, clock }: SinkQuestion): Client | Unreachable {
+  const options = { brokers, clientId, security, clock, connectTimeoutMs } as const;
+  try {
+    return new Client({ ...options, createTopics: 'never' }, 'doctor');
+  } catch (error) {
+    const { code, message } = classify(error);
+    return { code, message, connected: false };
   }
 }
 

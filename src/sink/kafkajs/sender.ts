@@ -13,7 +13,13 @@ import { within } from '../../core/clock.ts';
 import { invariant } from '../../core/errors.ts';
 import { classify } from '../classify.ts';
 import type { PartitionAck, Sender, SendOutcome, SinkRecord } from '../driver.ts';
-import { Client, type KafkaJsOptions, type Message, type Producer } from './client.ts';
+import {
+  Client,
+  compressionOf,
+  type KafkaJsOptions,
+  type Message,
+  type Producer,
+} from './client.ts';
 
 /** Sequence numbers wrap wrongly in kafkajs; a producer is replaced long before that. */
 const recordsPerProducerMax = 1_000_000_000;
@@ -71,8 +77,10 @@ export class KafkaJsSender implements Sender {
     const bare = records.find(({ headers }) => headers.some(([, value]) => value === null));
     if (bare !== undefined) return nullHeader(bare);
     const topicMessages = groupByTopic(records);
+    const compression = compressionOf(this.#options.compression ?? 'none');
+    const options = { acks: -1, timeout: deadlineMs, compression };
     this.#placements = 0;
-    const answers = await producer.sendBatch({ acks: -1, timeout: deadlineMs, topicMessages });
+    const answers = await producer.sendBatch({ ...options, topicMessages });
     const outcome = coverage(records, answers);
     // After another outcome it is discarded anyway.
     if (outcome.kind === 'acked' && this.#placements !== records.length) this.#discard();

@@ -60,7 +60,15 @@ function valuesOf(path: string): readonly [unknown, unknown, unknown] {
     case 'redis':
       return ['redis://a', 'redis://b', 'rediss://c'];
     case 'headers':
+    case 'kafka.ssl':
+    case 'kafka.ssl.checkHostname':
       return [true, false, true];
+    case 'kafka.sasl.mechanism':
+      return ['PLAIN', 'scram-sha-256', 'Gssapi'];
+    case 'kafka.sasl.tokenEndpoint':
+      return ['https://a/token', 'http://b/token', 'https://c/token'];
+    case 'kafka.compression':
+      return ['lz4', 'zstd', 'none'];
     case 'retry.backoff':
       return ['fixed', 'exponential', 'fixed'];
     case 'retry.jitter':
@@ -75,6 +83,7 @@ function valuesOf(path: string): readonly [unknown, unknown, unknown] {
     case 'source':
       return ['text', '17', 'true']; // stays text, whatever it looks like
     default:
+      if (path.startsWith('kafka.')) return ['text', '17', 'true'];
       return [100_000, 100_001, 100_002];
   }
 }
@@ -85,9 +94,28 @@ function textOf(value: unknown): string {
 }
 
 function nest(path: string, value: unknown): object {
-  const [name = '', inner] = path.split('.');
-  return { [name]: inner === undefined ? value : { [inner]: value } };
+  return path.split('.').reduceRight<object>(
+    (inner, name) => ({ [name]: inner }),
+    value as object, // the innermost: anything
+  );
 }
+
+describe('a group that can be switched on as a whole', () => {
+  const ssl = (sources: Parameters<typeof load>[0]) =>
+    (load(sources).options['kafka'] as { ssl: unknown }).ssl;
+
+  it('keeps what a file has in it when a flag switches it on, and is empty when it is off', () => {
+    const file = fileOf('ssl.yml', 'kafka: { ssl: { caFile: ca.pem } }');
+    expect(ssl({ file, flags: { 'kafka-ssl': 'true' } })).toEqual({ caFile: 'ca.pem' });
+    expect(ssl({ file, flags: { 'kafka-ssl': 'false' } })).toBe(false);
+  });
+
+  it('is on when only a part of it is given', () => {
+    const env = { OUTBOX_RELAY_KAFKA_SSL: 'true', OUTBOX_RELAY_KAFKA_SSL_CA_FILE: 'ca.pem' };
+    expect(ssl({ env })).toEqual({ caFile: 'ca.pem' });
+    expect(ssl({ flags: { 'kafka-ssl-ca-file': 'ca.pem' } })).toEqual({ caFile: 'ca.pem' });
+  });
+});
 
 describe('the environment', () => {
   it.each([

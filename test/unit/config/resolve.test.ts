@@ -34,6 +34,8 @@ describe('defaults', () => {
       redis: null,
       redisPrefix: '{outbox-relay}',
       retry: { retries: 60, delayMs: 5_000, backoff: 'fixed', maxDelayMs: 300_000, jitter: 0 },
+      security: { tls: null, login: null },
+      compression: 'none',
       createTopics: 'broker',
       batchEvents: 1_000,
       batchBytes: 4_194_304,

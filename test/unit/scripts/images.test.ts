@@ -48,5 +48,5 @@ it('are pulled when they are not', async () => {
 
 it('are told by name when they can be had nowhere', async () => {
   const installed = images.install({ root, env: named('nowhere'), note });
-  await expect(installed).rejects.toThrow('KAFKA_IMAGE=nowhere is not on this machine');
+  await expect(installed).rejects.toThrow('the image nowhere is not on this machine');
 });

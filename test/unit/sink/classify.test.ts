@@ -1,7 +1,9 @@
 /** Every error code of Kafka and every error class of kafkajs: what they are taken for. */
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
+import { type LoginTrouble, loginTroubles } from '../../../src/core/login-trouble.ts';
 import { classify } from '../../../src/sink/classify.ts';
+import { LoginFault } from '../../../src/sink/login-fault.ts';
 
 const load = createRequire(import.meta.url);
 const { errorCodes } = load('kafkajs/src/protocol/error.js') as {
@@ -67,7 +69,9 @@ describe('a code of Kafka', () => {
     [45, 'unknown', 'OUT_OF_ORDER_SEQUENCE_NUMBER'],
     [46, 'unknown', 'DUPLICATE_SEQUENCE_NUMBER'],
     [51, 'outage', 'CONCURRENT_TRANSACTIONS'],
-    [58, 'outage', 'SASL_AUTHENTICATION_FAILED'],
+    [33, 'outage', 'MECHANISM_NOT_OFFERED'],
+    [34, 'outage', 'LOGIN_FAILED'],
+    [58, 'outage', 'LOGIN_FAILED'],
     [-1, 'bug', 'UNKNOWN'],
     [12_345, 'bug', 'KAFKA_12345'],
   ])('%i is %s, named %s', (code, kind, name) => {
@@ -93,10 +97,20 @@ describe('an error of kafkajs', () => {
     ['KafkaJSRequestTimeoutError', 'unknown'],
     ['KafkaJSBrokerNotFound', 'outage'],
     ['KafkaJSNoBrokerAvailableError', 'outage'],
-    ['KafkaJSSASLAuthenticationError', 'outage'],
     ['KafkaJSNonRetriableError', 'bug'],
   ])('%s is %s', (name, kind) => {
     expect(classify({ name, message: 'thrown' })).toMatchObject({ kind, code: name });
+  });
+
+  it('about a login keeps the name that Kafka has for it', () => {
+    const error = { name: 'KafkaJSProtocolError', code: 58, type: 'SASL_AUTHENTICATION_FAILED' };
+    expect(classify({ ...error, message: 'Invalid username or password' })).toMatchObject({
+      kind: 'outage',
+      code: 'LOGIN_FAILED',
+      message: 'SASL_AUTHENTICATION_FAILED: Invalid username or password',
+    });
+    const own = { name: 'KafkaJSSASLAuthenticationError', message: 'Invalid server signature' };
+    expect(classify(own)).toMatchObject({ kind: 'outage', code: 'LOGIN_FAILED' });
   });
 
   it('is known by its innermost cause', () => {
@@ -123,7 +137,7 @@ describe('an error of kafkajs', () => {
 });
 
 describe('an error of the system', () => {
-  it.each(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'CERT_HAS_EXPIRED', 'EPIPE'])(
+  it.each(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'EPIPE'])(
     '%s is an outage',
     (code) => {
       const cause = Object.assign(new Error('connect'), { code });
@@ -131,6 +145,47 @@ describe('an error of the system', () => {
       expect(classify(wrapped)).toMatchObject({ kind: 'outage', code });
     },
   );
+});
+
+/** As seen on a real broker, under the names of node and OpenSSL. */
+describe('a failure of TLS', () => {
+  it.each([
+    ['CERT_HAS_EXPIRED', 'TLS_EXPIRED'],
+    ['CERT_NOT_YET_VALID', 'TLS_EXPIRED'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'TLS_WRONG_HOST'],
+    ['SELF_SIGNED_CERT_IN_CHAIN', 'TLS_UNTRUSTED'],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'TLS_UNTRUSTED'],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'TLS_UNTRUSTED'],
+    ['CERT_REVOKED', 'TLS_UNTRUSTED'],
+    ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'TLS_CLIENT_REFUSED'],
+    ['ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_UNKNOWN', 'TLS_CLIENT_REFUSED'],
+    ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', 'TLS_CLIENT_REFUSED'],
+    ['ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE'],
+  ])('%s is an outage, named %s', (code, name) => {
+    const cause = {
+      name: 'KafkaJSConnectionError',
+      message: 'Connection error: said node\n',
+      code,
+    };
+    const outer = { name: 'KafkaJSNumberOfRetriesExceeded', message: 'gave up', cause };
+    const own = name === code ? '' : `${code}: `;
+    expect(classify(outer)).toMatchObject({
+      kind: 'outage',
+      code: name,
+      message: `${own}Connection error: said node`,
+    });
+  });
+});
+
+describe('a fault of ours in a login', () => {
+  it.each(Object.keys(loginTroubles))('%s is an outage', (code) => {
+    const fault = new LoginFault(code as LoginTrouble, 'what is wrong');
+    // As kafkajs wraps what a login throws into a send.
+    const outer = { name: 'KafkaJSNonRetriableError', message: 'what is wrong', cause: fault };
+    for (const thrown of [fault, outer]) {
+      expect(classify(thrown)).toMatchObject({ kind: 'outage', code, message: 'what is wrong' });
+    }
+  });
 });
 
 describe('anything at all', () => {

@@ -1,0 +1,23 @@
+// Test files that start neither Kafka nor Redis; test/tidy keeps the list and the files the same.
+// Plain JavaScript: scripts/run.mjs reads it before the toolchain exists.
+
+/** Not run by `npm run test:versions`: no version of a service makes a difference to them. */
+export const withoutServices = [
+  'test/contract/pruning.test.ts',
+  'test/contract/store.test.ts',
+  'test/integration/api-reference.test.ts',
+  'test/integration/cli-print-config.test.ts',
+  'test/integration/cli-publish.test.ts',
+  'test/integration/enqueue.test.ts',
+  'test/integration/lifecycle.test.ts',
+  'test/integration/opening.test.ts',
+  'test/integration/package.test.ts',
+  'test/integration/private-file.test.ts',
+  'test/integration/secret-files.test.ts',
+  'test/integration/token-endpoint.test.ts',
+  'test/integration/upgrades.test.ts',
+  'test/integration/writers.test.ts',
+];
+
+/** Run by `npm run test:portable`; what is packed and documented is the same everywhere. */
+export const portable = withoutServices.filter((file) => !/(package|api-ref.*)\.test/.test(file));

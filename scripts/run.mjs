@@ -8,6 +8,7 @@ import { portable } from './test/without-services.mjs';
 const basic = ['toolchain', 'dependencies'];
 const all = [...basic, 'engine', 'images'];
 const withPython = [...all, 'python'];
+const forTests = [...all, 'kerberos', 'python'];
 const bin = (...parts) => join(root, 'node_modules', ...parts);
 const tsc = bin('typescript', 'bin', 'tsc');
 const biome = bin('@biomejs', 'biome', 'bin', 'biome');
@@ -20,7 +21,7 @@ const quiet = '--disable-warning=TimeoutNegativeWarning';
 const tasks = {
   cli: { needs: basic, steps: [[join(root, 'src', 'cli', 'main.ts')]] },
   demo: { needs: all, steps: [[join(root, 'scripts', 'demo', 'main.ts')]] },
-  test: { needs: withPython, steps: [[join(root, 'scripts', 'test', 'main.ts')]] },
+  test: { needs: forTests, steps: [[join(root, 'scripts', 'test', 'main.ts')]] },
   'test:unit': { needs: basic, steps: [[vitest, 'run', '--project', 'unit']] },
   'test:portable': {
     needs: basic,
@@ -32,7 +33,7 @@ const tasks = {
   },
   // Its images are its own: another row may be there when one cannot be had.
   'test:versions': {
-    needs: [...basic, 'engine'],
+    needs: [...basic, 'engine', 'kerberos'],
     steps: [[join(root, 'scripts', 'test', 'versions', 'main.ts')]],
   },
   bench: { needs: all, steps: [[join(root, 'scripts', 'bench', 'main.ts')]] },

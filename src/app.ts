@@ -16,6 +16,7 @@ import type { StepHook } from './relay/lane.ts';
 import { RelayCore } from './relay/relay.ts';
 import type { Driver } from './sink/driver.ts';
 import { createKafkaJsDriver } from './sink/kafkajs/driver.ts';
+import { ensureKerberos } from './sink/kafkajs/gssapi.ts';
 import { choosePartition } from './sink/partitioner.ts';
 import { logEvents, type RelayLogger } from './telemetry/log.ts';
 import { countEvents, type RelayMetrics } from './telemetry/metrics.ts';
@@ -207,13 +208,14 @@ export class Relay {
 
 /**
  * Makes a relay; nothing is opened before `start()`.
- * @throws CONFIG_INVALID with every fault at once
+ * @throws CONFIG_INVALID with every fault at once; KERBEROS_MISSING
  */
 export function createRelay(
   { logger, ...options }: RelayOptions & LoggerOption,
   hooks: RelayHooks = {},
 ): Relay {
   const config = resolveConfig(options, hooks);
+  if (config.security.login?.mechanism === 'GSSAPI') ensureKerberos();
   return new Relay(config, logger === undefined ? hooks : { ...hooks, logger });
 }
 

@@ -7,16 +7,24 @@ import { run, succeeds } from '../setup/process.mjs';
 
 /** What each one carries beside the minimum. Valkey is not in bookworm, Redis not in trixie. */
 const packages = {
-  bookworm: ['openjdk-17-jre-headless', 'redis-server'],
+  bookworm: [
+    ...['openjdk-17-jre-headless', 'redis-server'],
+    ...['krb5-kdc', 'krb5-admin-server', 'krb5-user'],
+  ],
   trixie: ['valkey-server'],
 };
 
 const here = fileURLToPath(import.meta.url);
 
-/** @returns {Promise<string>} the image's name; it changes with this file */
-export async function buildBase({ suite, workFolder, note }) {
+/** The image's name; it changes with this file. */
+export function baseImage(suite) {
   const hash = createHash('sha256').update(readFileSync(here)).digest('hex').slice(0, 12);
-  const image = `outbox-relay/base-${suite}:local-${hash}`;
+  return `outbox-relay/base-${suite}:local-${hash}`;
+}
+
+/** @returns {Promise<string>} the image's name */
+export async function buildBase({ suite, workFolder, note }) {
+  const image = baseImage(suite);
   if (await succeeds('docker', ['image', 'inspect', image])) return image;
   const folder = join(workFolder, `base-${suite}`);
   rmSync(folder, { recursive: true, force: true });

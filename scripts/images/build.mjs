@@ -1,6 +1,6 @@
 // Builds the Kafka, Redis and Valkey images from packages, for machines that reach no image
-// registry. Each recipe adds its own part to a Debian base with `docker build`, which asks no
-// registry because its FROM is local.
+// registry, and the KDC's, which no registry has. Each recipe adds its own part to a Debian base
+// with `docker build`, which asks no registry because its FROM is local.
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,7 +9,7 @@ import { has, run } from '../setup/process.mjs';
 import { buildBase } from './base.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const suites = { kafka: 'bookworm', redis: 'bookworm', valkey: 'trixie' };
+const suites = { kafka: 'bookworm', redis: 'bookworm', valkey: 'trixie', kdc: 'bookworm' };
 
 /**
  * Name of the local image; it changes with version and recipe, so that an old one is not taken for
@@ -28,14 +28,18 @@ export async function packagesForBuild() {
   return wanted;
 }
 
-/** @returns {Promise<string>} the image's name */
-export async function buildImage({ recipe, version, workFolder, note }) {
+/**
+ * @param {{ recipe: string, version?: string, workFolder: string, note: (text: string) => void,
+ *   from?: string }} options `from`: an image of Debian to build on, instead of a base of ours
+ * @returns {Promise<string>} the image's name
+ */
+export async function buildImage({ recipe, version, workFolder, note, from }) {
   const folder = join(workFolder, [recipe, version].filter(Boolean).join('-'));
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(workFolder, { recursive: true });
   cpSync(join(here, recipe), folder, { recursive: true });
   const [base] = await Promise.all([
-    buildBase({ suite: suites[recipe], workFolder, note }),
+    from ?? buildBase({ suite: suites[recipe], workFolder, note }),
     recipe === 'kafka' ? fetchJars({ folder, version, note }) : null,
   ]);
   const image = localImage({ recipe, version });

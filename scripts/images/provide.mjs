@@ -8,7 +8,7 @@ const pullIdleMs = 30_000;
 
 export const isPresent = (name) => succeeds('docker', ['image', 'inspect', name]);
 
-const pull = (name) => succeeds('docker', ['pull', name], { idleMs: pullIdleMs });
+export const pull = (name) => succeeds('docker', ['pull', name], { idleMs: pullIdleMs });
 
 /** An image that the caller has named: used if it is there, else pulled. */
 export async function providePulled(name, note) {

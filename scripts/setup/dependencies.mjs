@@ -27,7 +27,8 @@ export function isInstalled(folder) {
 /** `npm ci` in a folder, under that Node. */
 export async function installLocked({ folder, node }) {
   const path = [dirname(node), process.env.PATH].join(delimiter);
-  const flags = ['--no-audit', '--no-fund', '--loglevel=error'];
+  // Install scripts fetch or compile; the one whose result is needed is run by kerberos.mjs.
+  const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   await runNpm(['ci', ...flags], { cwd: folder, env: { PATH: path } });
   writeFileSync(stamp(folder), lockfileHash(folder));
 }

@@ -47,7 +47,7 @@ function readRecord(root) {
   return existsSync(recordFile(root)) ? parseEnv(readFileSync(recordFile(root), 'utf8')) : {};
 }
 
-function record(root, found) {
+export function record(root, found) {
   const text = existsSync(recordFile(root)) ? readFileSync(recordFile(root), 'utf8') : '';
   const merged = mergeEnv(text, found);
   if (merged !== text) writeFileSync(recordFile(root), merged);

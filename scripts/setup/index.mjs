@@ -7,6 +7,7 @@ import { installPolicy } from './decide.mjs';
 import { dependencies } from './dependencies.mjs';
 import { engine } from './engine.mjs';
 import { images } from './images.mjs';
+import { kerberos } from './kerberos.mjs';
 import { canInstallPackages } from './packages.mjs';
 import { createProgress } from './progress.mjs';
 import { python } from './python.mjs';
@@ -15,12 +16,13 @@ import { toolchain } from './toolchain.mjs';
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** Steps in order; those of one group do not need each other and run side by side. */
-const groups = [[toolchain], [dependencies, engine], [images], [python]];
+const groups = [[toolchain], [dependencies, engine], [images], [kerberos], [python]];
 const names = new Map([
   ['toolchain', toolchain],
   ['dependencies', dependencies],
   ['engine', engine],
   ['images', images],
+  ['kerberos', kerberos],
   ['python', python],
 ]);
 
@@ -63,7 +65,7 @@ async function ensure(step, context, progress) {
       if (!found) throw new Error(`${step.name}: installed, and still not found`);
     }
     if (found.node) context.node = found.node;
-    if (found.images) context.found.images = found.images;
+    if (found.images) context.found.images = { ...context.found.images, ...found.images };
     row.end(state, found.note);
   } catch (error) {
     row.end('failed');
@@ -88,7 +90,7 @@ async function refuseWhenIncomplete(chosen, context) {
 async function askForPackages(chosen, context, progress) {
   if (!canInstallPackages()) return;
   const wanted = [];
-  for (const step of [engine, images, python].filter((one) => chosen.has(one))) {
+  for (const step of [engine, images, kerberos, python].filter((one) => chosen.has(one))) {
     const found = await step.find(context).catch(() => null); // what is not found is asked for
     if (!found) wanted.push(...(await step.packages()));
   }

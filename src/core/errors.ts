@@ -231,6 +231,11 @@ export const StopDeadlineError = defineError('StopDeadlineError', {
   retryable: false,
   hint: 'Work was still running at the deadline; its events stay in the outbox.',
 });
+export const KerberosMissingError = defineError('KerberosMissingError', {
+  code: 'KERBEROS_MISSING',
+  retryable: false,
+  hint: 'Run `npm install kerberos` (on Debian after libkrb5-dev), or use another mechanism.',
+});
 export const InvariantBrokenError = defineError('InvariantBrokenError', {
   code: 'INVARIANT_BROKEN',
   retryable: false,

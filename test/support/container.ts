@@ -14,6 +14,10 @@ export interface ContainerOptions {
   readonly ports: readonly [number, ...number[]];
   readonly environment?: Record<string, string>;
   readonly command?: string[];
+  /** Files that are there before it starts, by their path inside; readable by everybody in it. */
+  readonly files?: Readonly<Record<string, string | Buffer>>;
+  /** Names under which it knows this machine. */
+  readonly hostNames?: readonly string[];
   /** Resolves when the service answers; asked again and again. */
   readonly isReady: () => Promise<boolean>;
 }
@@ -30,10 +34,13 @@ export class Container {
   }
 
   static async start(options: ContainerOptions): Promise<Container> {
-    const { image, ports, environment = {}, command = [] } = options;
+    const { image, ports, environment = {}, command = [], files = {}, hostNames = [] } = options;
+    const contents = Object.entries(files).map(([target, content]) => ({ target, content }));
     const generic = new GenericContainer(image)
       .withExposedPorts(...ports.map((port) => ({ container: port, host: port })))
       .withEnvironment(environment)
+      .withCopyContentToContainer(contents.map((file) => ({ ...file, mode: 0o644 })))
+      .withExtraHosts(hostNames.map((host) => ({ host, ipAddress: 'host-gateway' })))
       .withLabels(sessionLabels())
       .withAutoRemove(false)
       .withWaitStrategy(Wait.forListeningPorts())
@@ -74,6 +81,16 @@ export class Container {
 
   async unpause(): Promise<void> {
     await docker('unpause', this.id);
+  }
+
+  /** Runs a command inside; resolves with what it has printed. */
+  async exec(...command: string[]): Promise<string> {
+    return (await docker('exec', this.id, ...command)).stdout;
+  }
+
+  /** Copies a file of it to this machine. */
+  async copyOut(from: string, to: string): Promise<void> {
+    await docker('cp', `${this.id}:${from}`, to);
   }
 
   async remove(): Promise<void> {

@@ -11,6 +11,8 @@ const image = (key: string, official: string) => process.env[key] || recorded(ke
 
 export const kafkaImage = () => image('KAFKA_IMAGE', 'apache/kafka:4.3.1');
 export const redisImage = () => image('REDIS_IMAGE', 'redis:7.4');
+/** Built by the set-up (scripts/images/kdc): no registry has it. */
+export const kdcImage = () => image('KDC_IMAGE', 'outbox-relay/kdc:local');
 
 /** By this label the test runner sees what a test has left behind. */
 export const sessionLabels = () => ({

@@ -17,16 +17,48 @@ export interface Consumed {
   readonly timestamp: number;
 }
 
-function environment(port: number, direct: number, advertised: string): Record<string, string> {
+/** One that is offered beside PLAINTEXT, e.g. with TLS. */
+export interface Listener {
+  /** Kafka's name of it, which `KAFKA_LISTENER_NAME_…` variables hold. */
+  readonly name: string;
+  readonly protocol: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL';
+  /** The same inside and outside. */
+  readonly port: number;
+}
+
+export interface KafkaOptions {
+  /** Address that clients are told, e.g. a proxy's. Default: the container's own. */
+  readonly advertised?: string;
+  /** Where it will be, for clients that look for it before it is started. Default: a free one. */
+  readonly port?: number;
+  /** Advertised as `localhost`, a name that a certificate or a principal can hold. */
+  readonly listeners?: readonly Listener[];
+  /** `KAFKA_*` variables beside those of every broker. */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string | Buffer>>;
+  readonly hostNames?: readonly string[];
+}
+
+interface Ports {
+  readonly port: number;
+  readonly direct: number;
+}
+
+function environment({ port, direct }: Ports, options: KafkaOptions): Record<string, string> {
+  const { listeners = [], advertised = `127.0.0.1:${port}` } = options;
+  const others = (of: (listener: Listener) => string) => listeners.map((one) => `,${of(one)}`);
+  const bound = others((one) => `${one.name}://:${one.port}`).join('');
+  const told = others((one) => `${one.name}://localhost:${one.port}`).join('');
+  const protocols = others((one) => `${one.name}:${one.protocol}`).join('');
+  const plain = 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,DIRECT:PLAINTEXT';
   return {
     KAFKA_NODE_ID: '1',
     KAFKA_PROCESS_ROLES: 'broker,controller',
-    KAFKA_LISTENERS: `PLAINTEXT://:${port},DIRECT://:${direct},CONTROLLER://:29093`,
-    KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://${advertised},DIRECT://127.0.0.1:${direct}`,
+    KAFKA_LISTENERS: `PLAINTEXT://:${port},DIRECT://:${direct},CONTROLLER://:29093${bound}`,
+    KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://${advertised},DIRECT://127.0.0.1:${direct}${told}`,
     KAFKA_CONTROLLER_QUORUM_VOTERS: '1@localhost:29093',
     KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
-    KAFKA_LISTENER_SECURITY_PROTOCOL_MAP:
-      'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,DIRECT:PLAINTEXT',
+    KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: `${plain}${protocols}`,
     KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '1',
     KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS: '1',
     KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: '1',
@@ -39,14 +71,8 @@ function environment(port: number, direct: number, advertised: string): Record<s
     KAFKA_BROKER_SESSION_TIMEOUT_MS: '1500',
     KAFKA_BROKER_HEARTBEAT_INTERVAL_MS: '500',
     KAFKA_HEAP_OPTS: '-Xms256m -Xmx512m',
+    ...options.environment,
   };
-}
-
-export interface KafkaBrokerOptions {
-  /** Address that clients are told, e.g. a proxy's. Default: the container's own. */
-  readonly advertised?: string;
-  /** Where it will be, for clients that look for it before it is started. Default: a free one. */
-  readonly port?: number;
 }
 
 export class KafkaBroker {
@@ -64,14 +90,16 @@ export class KafkaBroker {
     this.#client = independentClient(direct);
   }
 
-  static async start(options: KafkaBrokerOptions = {}): Promise<KafkaBroker> {
+  static async start(options: KafkaOptions = {}): Promise<KafkaBroker> {
+    const { listeners = [], files = {}, hostNames = [] } = options;
     const [port, directPort] = [options.port ?? (await freePort()), await freePort()];
     const direct = `127.0.0.1:${directPort}`;
-    const advertised = options.advertised ?? `127.0.0.1:${port}`;
     const container = await Container.start({
       image: kafkaImage(),
-      ports: [port, directPort],
-      environment: environment(port, directPort, advertised),
+      ports: [port, directPort, ...listeners.map((listener) => listener.port)],
+      environment: environment({ port, direct: directPort }, options),
+      files,
+      hostNames,
       isReady: () => answers(direct),
     });
     return new KafkaBroker(container, direct);

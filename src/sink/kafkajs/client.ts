@@ -73,7 +73,7 @@ export class Client {
     const connectionTimeout = options.connectTimeoutMs ?? connectTimeoutMsDefault;
     const { tls, login } = options.security;
     this.#connectTls = tls === null ? null : createTlsConnector(tls);
-    const sasl = login === null ? {} : { sasl: saslOf(login) as KafkaJsLogin };
+    const sasl = login === null ? {} : { sasl: saslOf(login, options.clock) as KafkaJsLogin };
     this.kafka = new Kafka({
       brokers: [...options.brokers],
       clientId: `${options.clientId}-${label}`,

@@ -7,11 +7,13 @@
  * is ours: that of kafkajs does not read the broker's answer, in which a token is refused, and
  * takes the login for done.
  */
+import type { Clock } from '../../core/clock.ts';
 import { loginHint } from '../../core/login-trouble.ts';
 import { LoginFault } from '../login-fault.ts';
 import { readSecret } from '../secrets.ts';
 import type { Login, TokenSource } from '../security.ts';
 import { fetchToken } from '../token.ts';
+import { type GssapiLogin, gssapiProvider } from './gssapi.ts';
 
 /** As kafkajs has them, as far as they are used; a message is its length and its bytes. */
 interface Exchange {
@@ -41,18 +43,27 @@ export interface SaslOptions {
  * Reads secrets now.
  * @throws SECRET_UNREADABLE, MECHANISM_UNAVAILABLE
  */
-export function saslOf(login: Login): SaslOptions {
+export function saslOf(login: Login, clock: Clock): SaslOptions {
   const { mechanism } = login;
   switch (mechanism) {
     case 'OAUTHBEARER':
       return { mechanism, authenticationProvider: listened(bearerProvider(login.token)) };
     case 'GSSAPI':
-      throw new LoginFault('MECHANISM_UNAVAILABLE', 'GSSAPI is not available');
+      return { mechanism, authenticationProvider: listened(kerberosProvider(login, clock)) };
     default: {
       const { username, password } = login;
       const secret = readSecret(password, 'kafka.sasl.passwordFile');
       return new BuiltInLogin(mechanism, username, secret);
     }
+  }
+}
+
+/** A relay is not made without the package; here it has gone since. */
+function kerberosProvider(login: GssapiLogin, clock: Clock): LoginProvider {
+  try {
+    return gssapiProvider(login, { clock });
+  } catch (error) {
+    throw new LoginFault('MECHANISM_UNAVAILABLE', (error as Error).message);
   }
 }
 

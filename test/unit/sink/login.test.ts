@@ -1,5 +1,6 @@
 /** Logging in through kafkajs: what is thrown when it fails, and what is sent. */
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/core/clock.ts';
 import { classify } from '../../../src/sink/classify.ts';
 import { type LoginProvider, listened, saslOf } from '../../../src/sink/kafkajs/login.ts';
 
@@ -41,7 +42,7 @@ describe('a provider that is listened to', () => {
 
   it('is put in the place of the one that kafkajs stores', async () => {
     const password = { value: 'secret' };
-    const sasl = saslOf({ mechanism: 'PLAIN', username: 'relay', password });
+    const sasl = saslOf({ mechanism: 'PLAIN', username: 'relay', password }, systemClock);
     expect(sasl).toMatchObject({ mechanism: 'PLAIN', username: 'relay', password: 'secret' });
     expect(sasl.authenticationProvider).toBeUndefined(); // so that kafkajs puts its own there
     sasl.authenticationProvider = likeKafkaJs;
@@ -55,10 +56,9 @@ describe('OAUTHBEARER', () => {
   /** Messages that were sent; the broker answers with `answers`, one each. */
   async function login(token: () => Promise<string>, answers: (Buffer | Error)[]) {
     const sent: string[] = [];
-    const { authenticationProvider: provider } = saslOf({
-      mechanism: 'OAUTHBEARER',
-      token: { kind: 'callback', fetchToken: token },
-    });
+    const source = { kind: 'callback', fetchToken: token } as const;
+    const options = saslOf({ mechanism: 'OAUTHBEARER', token: source }, systemClock);
+    const { authenticationProvider: provider } = options;
     const outcome = await provider?.({
       ...nowhere,
       saslAuthenticate: async ({ request, response }) => {

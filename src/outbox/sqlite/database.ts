@@ -47,6 +47,15 @@ function onlyCopy(found: DatabaseConstructor): DatabaseConstructor {
   return found;
 }
 
+/**
+ * Whether `node:sqlite` is loaded in this thread. It is part of Node, so nothing of it is in the
+ * process's maps; Node's own list of the modules that it has loaded names it.
+ */
+export function isBuiltinLoaded(): boolean {
+  const { moduleLoadList = [] } = process as { readonly moduleLoadList?: readonly string[] };
+  return moduleLoadList.includes('NativeModule sqlite');
+}
+
 /** Files of better-sqlite3's native part in the text of `/proc/self/maps`. Pure. */
 export function loadedCopies(maps: string): string[] {
   const files = new Set<string>();

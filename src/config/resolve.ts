@@ -8,7 +8,7 @@ import { type Fault, failWith, maskSecrets, nearest, show } from './fault.ts';
 import type { LoadedOptions } from './load.ts';
 import { optionsSchema, type RelayOptions } from './options.ts';
 import { problemOf } from './problem.ts';
-import { crossFaults } from './rules.ts';
+import { crossFaults, type Rule, rules } from './rules.ts';
 
 export interface RelayConfig {
   readonly db: string;
@@ -46,14 +46,17 @@ export interface FileConfig {
 const partialSchema = optionsSchema.partial();
 type Given = z.output<typeof partialSchema>;
 
-/** @throws CONFIG_INVALID with every fault in `details.faults` */
-export function resolveConfig(options: unknown): RelayConfig {
-  return resolveLoaded({ options, origins: new Map(), file: undefined, faults: [] });
+/**
+ * @param asked rules between options to check
+ * @throws CONFIG_INVALID with every fault in `details.faults`
+ */
+export function resolveConfig(options: unknown, asked = rules): RelayConfig {
+  return resolveLoaded({ options, origins: new Map(), file: undefined, faults: [] }, asked);
 }
 
 /** The same for options that were loaded: a fault says where the value came from. */
-export function resolveLoaded(loaded: Loaded): RelayConfig {
-  return withDefaults(check(loaded, ['db', 'brokers']));
+export function resolveLoaded(loaded: Loaded, asked = rules): RelayConfig {
+  return withDefaults(check(loaded, ['db', 'brokers'], asked));
 }
 
 /**
@@ -62,14 +65,14 @@ export function resolveLoaded(loaded: Loaded): RelayConfig {
  * @throws CONFIG_INVALID with every fault in `details.faults`
  */
 export function resolveFile(loaded: Loaded): FileConfig {
-  const { db, lanes, migrate = 'auto', recordBytesMax } = check(loaded, ['db']);
+  const { db, lanes, migrate = 'auto', recordBytesMax } = check(loaded, ['db'], rules);
   invariant(db !== undefined, 'a checked option is there');
   return { db, lanes, migrate, recordBytesMax: recordBytesMax ?? limits.recordBytesMaxDefault };
 }
 
 type Loaded = Omit<LoadedOptions, 'options'> & { readonly options: unknown };
 
-function check(loaded: Loaded, required: readonly string[]): Given {
+function check(loaded: Loaded, required: readonly string[], asked: readonly Rule[]): Given {
   const { options } = loaded;
   const parsed = partialSchema.safeParse(options);
   const faults: Fault[] = [...loaded.faults];
@@ -84,7 +87,8 @@ function check(loaded: Loaded, required: readonly string[]): Given {
     }
     // Rules between options hold for those that are right by themselves.
     const wrong = new Set(faults.map(({ path }) => path.replace(/\.\d+$/, '')));
-    faults.push(...crossFaults(given, wrong).map((fault) => withOrigin(fault, loaded)));
+    const broken = crossFaults(given, wrong, asked);
+    faults.push(...broken.map((fault) => withOrigin(fault, loaded)));
   }
   if (faults.length > 0 || !parsed.success) failWith(faults);
   return parsed.data;

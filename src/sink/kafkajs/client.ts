@@ -8,6 +8,7 @@
 import { connect, type Socket } from 'node:net';
 import { type Admin, Kafka, logLevel, type Message, type Producer } from 'kafkajs';
 import type { Clock } from '../../core/clock.ts';
+import { askForNoTopics } from './no-topics.ts';
 
 export type { Admin, Message, Producer };
 
@@ -63,6 +64,11 @@ export class Client {
     const socket = connect({ host, port }, onConnect);
     socket.setKeepAlive(true, 60_000);
     socket.setNoDelay(true);
+    const write = socket.write.bind(socket) as (...given: unknown[]) => boolean;
+    socket.write = (...given: unknown[]) => {
+      askForNoTopics(given[0]);
+      return write(...given);
+    };
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
     return socket;

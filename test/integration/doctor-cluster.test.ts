@@ -86,12 +86,24 @@ describe('the settings of a cluster', () => {
   it('that it may not ask for', async () => {
     const topic = newTopic();
     await kafka.createTopic(topic, [1, 2]);
-    await kafka.hideSettings(topic);
+    await kafka.forbid(topic, 'DESCRIBE_CONFIGS');
     const diagnosis = await diagnosisOf([topic]);
     expect(said(diagnosis, 'kafka.settings')).toEqual([
       'note: 1 of 3 brokers and topics do not tell theirs (TOPIC_AUTHORIZATION_FAILED)',
     ]);
     expect(said(diagnosis, 'kafka.topics')).toEqual(['ok: 1 of 1 topics are there']);
+  });
+
+  it('with a topic that it may not even look at', async () => {
+    const topic = newTopic();
+    await kafka.createTopic(topic, [1, 2]);
+    await kafka.forbid(topic, 'DESCRIBE');
+    expect(said(await diagnosisOf([topic]), 'kafka.topics')).toEqual([
+      'ok: 0 of 1 topics are there',
+      expect.stringMatching(
+        `^error: ${topic}: cannot be looked at \\(TOPIC_AUTHORIZATION_FAILED: `,
+      ),
+    ]);
   });
 });
 

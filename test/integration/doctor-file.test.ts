@@ -1,9 +1,10 @@
 /** What the doctor says of a file, its disk and its SQLite: each trouble is made, then found. */
-import { chmodSync, cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { type Diagnosis, diagnose, openOutbox } from 'outbox-relay';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readMigrations } from '../../src/outbox/sqlite/migrate.ts';
 import { Child, root } from '../support/child.ts';
 import { CommandLine } from '../support/cli.ts';
 import { nowhere, said } from '../support/doctor.ts';
@@ -28,15 +29,15 @@ function alter(sql: string, file = cli.db): void {
 }
 
 /** What the command says, as a process that `before` starts: another user, another mount. */
-async function printed(before: readonly string[], args: readonly string[] = []) {
-  const { execPath } = process;
+async function printed(before: readonly string[], args: readonly string[] = [], code = root) {
+  const main = join(code, 'src', 'cli', 'main.ts');
   const given = ['--db', cli.db, '--brokers', kafka, '--json', ...args];
-  const command = [...before, execPath, `${root}src/cli/main.ts`, 'doctor', ...given];
+  const command = [...before, process.execPath, main, 'doctor', ...given];
   const [first = '', ...rest] = command;
   const child = new Child(first, rest);
-  const { code } = await child.ended;
+  const ended = await child.ended;
   expect(child.errors).toEqual([]);
-  expect(code).toBe(7); // Kafka is away
+  expect(ended.code).toBe(7); // Kafka is away
   return JSON.parse(child.lines.join('\n')) as Diagnosis;
 }
 
@@ -247,6 +248,23 @@ describe('a file', () => {
     const diagnosis = await examined();
     expect(said(diagnosis, 'file.schema')[0]).toMatch(/^error: the file has schema 99/);
     expect(said(diagnosis, 'file.journal')).toEqual([]);
+  });
+
+  it('with a schema that the next version of this code brings further', async () => {
+    const next = cli.path('next');
+    for (const part of ['src', 'migrations', 'package.json']) {
+      cpSync(join(root, part), join(next, part), { recursive: true });
+    }
+    symlinkSync(join(root, 'node_modules'), join(next, 'node_modules'));
+    const known = readMigrations().length;
+    const name = `${String(known + 1).padStart(4, '0')}_next.sql`;
+    const sql = '-- oldest code: 1\nCREATE TABLE outbox_next (a);';
+    writeFileSync(join(next, 'migrations', name), sql);
+    const found = `the file has schema ${known}, this version brings it to ${known + 1}`;
+    const schema = async (migrate: string) =>
+      said(await printed([], ['--migrate', migrate], next), 'file.schema');
+    expect(await schema('auto')).toEqual([expect.stringMatching(`^note: ${found}`)]);
+    expect(await schema('check')).toEqual([expect.stringMatching(`^error: ${found}`)]);
   });
 
   it('that somebody has taken out of WAL', async () => {

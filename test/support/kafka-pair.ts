@@ -121,8 +121,8 @@ export class KafkaPair {
     });
   }
 
-  /** Nobody may ask for its settings any more; everything else about it is allowed. */
-  async hideSettings(topic: string): Promise<void> {
+  /** Nobody may do this with the topic any more; everything else is allowed. */
+  async forbid(topic: string, operation: 'DESCRIBE' | 'DESCRIBE_CONFIGS'): Promise<void> {
     const rule = {
       resourceType: AclResourceTypes.TOPIC,
       resourceName: topic,
@@ -132,7 +132,7 @@ export class KafkaPair {
     };
     const all = { operation: AclOperationTypes.ALL, permissionType: AclPermissionTypes.ALLOW };
     const none = {
-      operation: AclOperationTypes.DESCRIBE_CONFIGS,
+      operation: AclOperationTypes[operation],
       permissionType: AclPermissionTypes.DENY,
     };
     await this.#admin.createAcls({

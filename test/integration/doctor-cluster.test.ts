@@ -47,7 +47,7 @@ describe('the settings of a cluster', () => {
     ]);
   });
 
-  it('that creates no topic: a missing one is an error for every relay but one that does', async () => {
+  it('that creates no topic: a missing one is an error', async () => {
     const topic = newTopic();
     const diagnosis = await diagnosisOf([topic]);
     expect(said(diagnosis, 'kafka.auto_create')).toEqual([

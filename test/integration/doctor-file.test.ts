@@ -243,13 +243,6 @@ describe('a file', () => {
     expect(said(other, 'file.open')[0]).toMatch(/^error: FILE_UNUSABLE/);
   });
 
-  it('with a schema that is newer is asked nothing else', async () => {
-    alter("INSERT INTO outbox_migrations VALUES (99, '0099_later.sql', 99, 0)");
-    const diagnosis = await examined();
-    expect(said(diagnosis, 'file.schema')[0]).toMatch(/^error: the file has schema 99/);
-    expect(said(diagnosis, 'file.journal')).toEqual([]);
-  });
-
   it('with a schema that the next version of this code brings further', async () => {
     const next = cli.path('next');
     for (const part of ['src', 'migrations', 'package.json']) {

@@ -1,4 +1,4 @@
-/** `outbox-relay doctor` with a real file, Kafka and Redis: in order, and with Kafka in trouble. */
+/** `outbox-relay doctor` with a real file, Kafka and Redis: in order, and Kafka in trouble. */
 import { chmodSync, readdirSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { type Diagnosis, diagnose, openOutbox, type RelayOptions } from 'outbox-relay';
@@ -152,7 +152,7 @@ describe('the doctor', () => {
     }
   });
 
-  it('finds a broker that speaks no version of a request in common, and tells no settings', async () => {
+  it('finds a broker of a protocol that is too old, which tells no settings', async () => {
     const old = await OldKafka.start();
     try {
       const diagnosis = await diagnose(options({ brokers: [old.address] }));

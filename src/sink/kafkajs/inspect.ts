@@ -27,8 +27,8 @@ export interface SinkQuestion {
 }
 
 const connectTimeoutMs = 2_000;
-/** With one of two brokers away, one question in a thousand meets that one each time. */
-const triesMax = 10;
+/** With one of two brokers away, one question in a million meets that one each time. */
+const triesMax = 20;
 /** `ConfigResourceTypes` of kafkajs, which are Kafka's own. */
 const resourceTypes = { topic: 2, broker: 4 } as const;
 const missing = 'UNKNOWN_TOPIC_OR_PARTITION';

@@ -3,6 +3,7 @@ import { type Diagnosis, examine } from './admin/doctor/doctor.ts';
 import { maskSecrets } from './config/fault.ts';
 import type { RelayOptions } from './config/relay-options.ts';
 import { resolveConfig } from './config/resolve.ts';
+import { rulesOfDoctor } from './config/rules.ts';
 import { type Clock, systemClock } from './core/clock.ts';
 import { limits } from './core/limits.ts';
 import { inspectOutboxFile } from './outbox/sqlite/inspect.ts';
@@ -25,7 +26,7 @@ export interface DiagnoseHooks {
  * created, no record written. Takes at most about 10 s (8,000 ms for Kafka, 3,000 ms for Redis, at
  * the same time), and blocks the event loop for some milliseconds while it looks into the file.
  * A service that is away is a finding, not an error.
- * @param options as for `createRelay`
+ * @param options as for `createRelay`; a lease that is too short for a send is a finding here
  * @returns `ok` is false when a finding is a `warning` or an `error`
  * @throws CONFIG_INVALID with every fault at once
  */
@@ -34,7 +35,10 @@ export async function diagnose(
   hooks: DiagnoseHooks = {},
 ): Promise<Diagnosis> {
   const { clock = systemClock, signal = null } = hooks;
-  const { db, redis, createTopics, migrate, ...config } = resolveConfig(options, hooks);
+  const { db, redis, createTopics, migrate, ...config } = resolveConfig(options, {
+    ...hooks,
+    rules: rulesOfDoctor,
+  });
   const { brokers, clientId, security, leaseMs, sendTimeoutMs } = config;
   const kafka = { brokers, clientId, security, deadlineMs: limits.doctorKafkaMs, clock, signal };
   return examine({

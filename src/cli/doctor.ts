@@ -4,6 +4,7 @@ import type { Diagnosis } from '../admin/doctor/doctor.ts';
 import { type Finding, type Severity, severities } from '../admin/doctor/finding.ts';
 import type { RelayOptions } from '../config/relay-options.ts';
 import { resolveLoaded } from '../config/resolve.ts';
+import { rulesOfDoctor } from '../config/rules.ts';
 import { diagnose } from '../diagnose.ts';
 import { exitCodes } from './exit-codes.ts';
 import { addOptions, type Flags, readOptions } from './options.ts';
@@ -28,7 +29,8 @@ export function addDoctorCommand(program: Command, end: (code: number) => void):
     .addHelpText('after', examples);
   addOptions(command).action(async (flags: Flags) => {
     const loaded = readOptions(flags);
-    resolveLoaded(loaded); // its faults say where a value came from
+    // Its faults say where a value came from.
+    resolveLoaded(loaded, { rules: rulesOfDoctor });
     const diagnosis = await diagnose(loaded.options as unknown as RelayOptions);
     if (flags['json'] === true) printJson(diagnosis);
     else process.stdout.write(`${render(diagnosis)}\n`);

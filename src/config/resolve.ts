@@ -11,7 +11,7 @@ import type { LoadedOptions } from './load.ts';
 import { optionsSchema } from './options.ts';
 import { problemOf } from './problem.ts';
 import type { RelayOptions } from './relay-options.ts';
-import { crossFaults } from './rules.ts';
+import { crossFaults, type Rule, rules } from './rules.ts';
 import { type FetchToken, securityOf } from './security.ts';
 
 /** The options of a relay, checked, with every default filled in, frozen. */
@@ -57,6 +57,8 @@ type Given = z.output<typeof partialSchema>;
 export interface CodeOptions {
   /** Gives a token for each login with OAUTHBEARER. */
   readonly fetchKafkaToken?: FetchToken;
+  /** Rules between options to check. Default: all. */
+  readonly rules?: readonly Rule[];
 }
 
 /** @throws CONFIG_INVALID with every fault in `details.faults` */
@@ -68,9 +70,10 @@ export function resolveConfig(options: unknown, code: CodeOptions = {}): RelayCo
 /** The same for options that were loaded: a fault says where the value came from. */
 export function resolveLoaded(loaded: Loaded, code: CodeOptions = {}): RelayConfig {
   const fetchToken = code.fetchKafkaToken ?? null;
-  const given = check(loaded, ['db', 'brokers'], (kafka, wrong) => [
-    ...kafkaFaults(kafka, { wrong, hasCallback: fetchToken !== null }),
-    ...fileFaults(kafka, wrong),
+  const given = check(loaded, ['db', 'brokers'], (options, wrong) => [
+    ...crossFaults(options, wrong, code.rules ?? rules),
+    ...kafkaFaults(options['kafka'], { wrong, hasCallback: fetchToken !== null }),
+    ...fileFaults(options['kafka'], wrong),
   ]);
   return withDefaults(given, fetchToken);
 }
@@ -82,17 +85,26 @@ export function resolveLoaded(loaded: Loaded, code: CodeOptions = {}): RelayConf
  */
 export function resolveFile(loaded: Loaded): FileConfig {
   // How Kafka is reached is no business of theirs: its secrets need not be readable here.
-  const noRules = () => [];
-  const { db, lanes, migrate = 'auto', recordBytesMax } = check(loaded, ['db'], noRules);
+  const {
+    db,
+    lanes,
+    migrate = 'auto',
+    recordBytesMax,
+  } = check(loaded, ['db'], (options, wrong) => {
+    return crossFaults(options, wrong, rules);
+  });
   invariant(db !== undefined, 'a checked option is there');
   return { db, lanes, migrate, recordBytesMax: recordBytesMax ?? limits.recordBytesMaxDefault };
 }
 
 type Loaded = Omit<LoadedOptions, 'options'> & { readonly options: unknown };
 
-type KafkaCheck = (kafka: unknown, wrong: ReadonlySet<string>) => Omit<Fault, 'origin'>[];
+type BetweenOptions = (
+  options: Readonly<Record<string, unknown>>,
+  wrong: ReadonlySet<string>,
+) => Omit<Fault, 'origin'>[];
 
-function check(loaded: Loaded, required: readonly string[], checkKafka: KafkaCheck): Given {
+function check(loaded: Loaded, required: readonly string[], between: BetweenOptions): Given {
   const { options } = loaded;
   const parsed = partialSchema.safeParse(options);
   const faults: Fault[] = [...loaded.faults];
@@ -107,8 +119,7 @@ function check(loaded: Loaded, required: readonly string[], checkKafka: KafkaChe
     }
     // Rules between options hold for those that are right by themselves.
     const wrong = new Set(faults.map(({ path }) => path.replace(/\.\d+$/, '')));
-    const between = [...crossFaults(given, wrong), ...checkKafka(given['kafka'], wrong)];
-    faults.push(...between.map((fault) => withOrigin(fault, loaded)));
+    faults.push(...between(given, wrong).map((fault) => withOrigin(fault, loaded)));
   }
   if (faults.length > 0 || !parsed.success) failWith(faults);
   return parsed.data;

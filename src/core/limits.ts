@@ -28,6 +28,8 @@ export const limits = Object.freeze({
   batchPartitionBytesDefault: 800_000,
   sendTimeoutMsDefault: 20_000,
   leaseMsDefault: 30_000,
+  /** A lease per longest send, at least: renewals and clocks have their own delays. */
+  leasePerSendMin: 1.25,
   pollMsDefault: 5,
   drainSliceMsDefault: 5_000,
   retentionMsDefault: 60 * 60 * 1_000,

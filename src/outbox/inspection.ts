@@ -34,6 +34,11 @@ export interface SqliteFacts {
   readonly version: string;
   /** Older than the first release that does not corrupt a WAL file. */
   readonly tooOld: boolean;
+  /**
+   * `node:sqlite`, an SQLite of its own: not loaded in this thread; loaded, while the file is not
+   * open in this process; or loaded, and the file may be open in it.
+   */
+  readonly builtin: 'absent' | 'elsewhere' | 'perhaps';
 }
 
 export interface PragmaFacts {

@@ -1,23 +1,30 @@
-/** `outbox-relay doctor` with a real file, Kafka and Redis: in order, and in every trouble. */
-import { chmodSync, existsSync, readdirSync, statSync } from 'node:fs';
+/** `outbox-relay doctor` with a real file, Kafka and Redis: in order, and Kafka in trouble. */
+import { chmodSync, readdirSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { type Diagnosis, diagnose, openOutbox, type RelayOptions } from 'outbox-relay';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CommandLine } from '../support/cli.ts';
+import { nowhere, said } from '../support/doctor.ts';
 import { KafkaBroker } from '../support/kafka.ts';
+import { OldKafka } from '../support/old-kafka.ts';
 import { freePort } from '../support/ports.ts';
 import { TcpProxy } from '../support/proxy.ts';
 import { RedisServer } from '../support/redis.ts';
 
 let kafka: KafkaBroker;
+/** In front of the broker: the address that it advertises. */
+let proxy: TcpProxy;
 let redis: RedisServer;
 let cli: CommandLine;
 let topic: string;
 
 beforeAll(async () => {
-  [kafka, redis] = await Promise.all([KafkaBroker.start(), RedisServer.start()]);
+  proxy = await TcpProxy.listen(await freePort());
+  const { address: advertised } = proxy;
+  [kafka, redis] = await Promise.all([KafkaBroker.start({ advertised }), RedisServer.start()]);
+  proxy.forwardTo(kafka.container.port);
 });
-afterAll(() => Promise.all([kafka?.stop(), redis?.stop()]));
+afterAll(() => Promise.all([kafka?.stop(), redis?.stop(), proxy?.close()]));
 beforeEach(async () => {
   cli = new CommandLine();
   topic = `doctor-${crypto.randomUUID()}`;
@@ -31,10 +38,6 @@ afterEach(() => cli.close());
 const options = (given: Partial<RelayOptions> = {}): RelayOptions => {
   return { db: cli.db, brokers: [kafka.address], redis: redis.url, ...given };
 };
-/** The findings of one check, as `severity: found`. */
-const said = ({ findings }: Diagnosis, check: string) =>
-  findings.filter((one) => one.check === check).map((one) => `${one.severity}: ${one.found}`);
-const nowhere = async () => `127.0.0.1:${await freePort()}`;
 
 /** What a writer would leave. By name: opening the file would drop SQLite's locks on it. */
 function traces() {
@@ -93,27 +96,6 @@ describe('the doctor', () => {
     await outbox.close();
   });
 
-  it('warns of a Redis that evicts', async () => {
-    await redis.client.config('SET', 'maxmemory-policy', 'allkeys-lru');
-    try {
-      const diagnosis = await diagnose(options());
-      expect(said(diagnosis, 'redis.eviction')).toEqual(['warning: maxmemory-policy allkeys-lru']);
-    } finally {
-      await redis.client.config('SET', 'maxmemory-policy', 'noeviction');
-    }
-  });
-
-  it('warns of a Redis that is away or wants a password, not of none', async () => {
-    const away = await diagnose(options({ redis: `redis://${await nowhere()}` }));
-    expect(said(away, 'redis.reachable')[0]).toMatch(/^warning: no answer \(ECONNREFUSED/);
-    const url = redis.url.replace('//', '//somebody:the-secret@');
-    const stranger = await diagnose(options({ redis: url }));
-    expect(said(stranger, 'redis.reachable')[0]).toMatch(/^warning: no answer \(WRONGPASS/);
-    expect(JSON.stringify(stranger)).not.toContain('the-secret');
-    const without = await diagnose(options({ redis: null }));
-    expect(said(without, 'redis.reachable')[0]).toMatch(/^ok: not configured/);
-  });
-
   it('finds a Kafka that is away, and says nothing more about it', async () => {
     const diagnosis = await diagnose(options({ brokers: [await nowhere()] }));
     expect(diagnosis).toMatchObject({ ok: false, worst: 'error' });
@@ -139,6 +121,14 @@ describe('the doctor', () => {
     ]);
   });
 
+  it('warns of a topic that was made anew with fewer partitions', async () => {
+    await kafka.createTopic(topic, 2);
+    alter(`INSERT INTO outbox_topics VALUES ('${topic}', 3)`);
+    expect(said(await diagnose(options()), 'kafka.partitions')).toEqual([
+      `warning: ${topic}: has 2 partitions, keys were placed over 3`,
+    ]);
+  });
+
   it('finds settings of a topic that refuse or risk its records', async () => {
     const settings = { 'min.insync.replicas': '2' };
     await kafka.createTopic(topic, 1, settings);
@@ -150,44 +140,31 @@ describe('the doctor', () => {
   });
 
   it('finds a broker that does not answer at the address it advertises', async () => {
-    const port = await freePort();
-    const proxy = await TcpProxy.listen(await freePort());
-    const hidden = await KafkaBroker.start({ advertised: `127.0.0.1:${port}` });
+    const { address } = proxy;
+    await proxy.close();
     try {
-      proxy.forwardTo(hidden.container.port);
-      const diagnosis = await diagnose(options({ brokers: [proxy.address] }));
-      const [found] = said(diagnosis, 'kafka.brokers');
+      const [found] = said(await diagnose(options()), 'kafka.brokers');
       expect(found).toMatch(/^error: connected, but no broker answers at the address/);
-      expect(found).toContain(`127.0.0.1:${port}`);
+      expect(found).toContain(address);
     } finally {
-      await hidden.stop();
-      await proxy.close();
+      proxy = await TcpProxy.listen(Number(address.split(':')[1]));
+      proxy.forwardTo(kafka.container.port);
     }
   });
 
-  it('warns of a file that everybody may write', async () => {
-    chmodSync(cli.db, 0o666);
-    expect(said(await diagnose(options()), 'file.mode')).toEqual([
-      'warning: mode 0666: others may write',
-    ]);
-  });
-
-  it('finds that there is no file, and makes none', async () => {
-    const db = cli.path('none.db');
-    expect(said(await diagnose(options({ db })), 'file.exists')).toEqual([
-      `error: ${db} does not exist`,
-    ]);
-    expect(existsSync(db)).toBe(false);
-  });
-
-  it('finds a file that is no outbox, or none of SQLite', async () => {
-    const empty = cli.path('application.db');
-    new Database(empty).exec('CREATE TABLE orders (id)').close();
-    const application = await diagnose(options({ db: empty }));
-    expect(said(application, 'file.schema')).toEqual(['error: the file has no outbox tables']);
-    const text = cli.write('text.db', 'no SQLite file, whatever its name says'.repeat(40));
-    const other = await diagnose(options({ db: text }));
-    expect(said(other, 'file.open')[0]).toMatch(/^error: FILE_UNUSABLE/);
+  it('finds a broker of a protocol that is too old, which tells no settings', async () => {
+    const old = await OldKafka.start();
+    try {
+      const diagnosis = await diagnose(options({ brokers: [old.address] }));
+      expect(said(diagnosis, 'kafka.version')).toEqual([
+        'error: Kafka before 2.4, by its protocol; broker 1: no common Produce, InitProducerId',
+      ]);
+      expect(said(diagnosis, 'kafka.settings')).toEqual([
+        expect.stringMatching(/^note: 1 of 1 brokers and topics do not tell theirs/),
+      ]);
+    } finally {
+      await old.stop();
+    }
   });
 
   it('finds a schema that is newer, and asks such a file nothing else', async () => {
@@ -200,33 +177,6 @@ describe('the doctor', () => {
   it('refuses options that are wrong, as createRelay does', async () => {
     const wrong = { db: cli.db, brokers: [] };
     await expect(diagnose(wrong)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
-  });
-});
-
-describe('the doctor’s patience', () => {
-  it('ends within ten seconds when Kafka and Redis take connections and never answer', async () => {
-    const silent = await TcpProxy.listen(await freePort());
-    silent.swallow();
-    const start = performance.now();
-    const given = options({ brokers: [silent.address], redis: `redis://${silent.address}` });
-    const diagnosis = await diagnose(given);
-    expect(performance.now() - start).toBeLessThan(10_000);
-    expect(said(diagnosis, 'redis.reachable')[0]).toMatch(/no answer within 3000 ms/);
-    expect(said(diagnosis, 'kafka.reachable')[0]).toMatch(/no answer within 8000 ms/);
-    await silent.close();
-  });
-
-  it('is over at once when it is told to give up', async () => {
-    const silent = await TcpProxy.listen(await freePort());
-    silent.swallow();
-    const start = performance.now();
-    const given = options({ brokers: [silent.address], redis: `redis://${silent.address}` });
-    const controller = new AbortController();
-    const diagnosis = diagnose(given, { signal: controller.signal });
-    setImmediate(() => controller.abort());
-    expect(await diagnosis).toMatchObject({ worst: 'error' });
-    expect(performance.now() - start).toBeLessThan(2_500);
-    await silent.close();
   });
 });
 

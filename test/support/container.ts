@@ -18,6 +18,10 @@ export interface ContainerOptions {
   readonly files?: Readonly<Record<string, string | Buffer>>;
   /** Names under which it knows this machine. */
   readonly hostNames?: readonly string[];
+  /** For a container that shares this one's network: published here, listened on there. */
+  readonly portsOfOthers?: readonly number[];
+  /** The one whose network it shares; that one publishes the ports of both. */
+  readonly networkOf?: Container;
   /** Resolves when the service answers; asked again and again. */
   readonly isReady: () => Promise<boolean>;
 }
@@ -34,17 +38,16 @@ export class Container {
   }
 
   static async start(options: ContainerOptions): Promise<Container> {
-    const { image, ports, environment = {}, command = [], files = {}, hostNames = [] } = options;
+    const { image, environment = {}, command = [], files = {}, hostNames = [] } = options;
     const contents = Object.entries(files).map(([target, content]) => ({ target, content }));
     const generic = new GenericContainer(image)
-      .withExposedPorts(...ports.map((port) => ({ container: port, host: port })))
       .withEnvironment(environment)
       .withCopyContentToContainer(contents.map((file) => ({ ...file, mode: 0o644 })))
       .withExtraHosts(hostNames.map((host) => ({ host, ipAddress: 'host-gateway' })))
       .withLabels(sessionLabels())
       .withAutoRemove(false)
-      .withWaitStrategy(Wait.forListeningPorts())
       .withStartupTimeout(60_000);
+    publishPorts(generic, options);
     const started = await (command.length > 0 ? generic.withCommand(command) : generic).start();
     const container = new Container(started, options);
     try {
@@ -96,4 +99,14 @@ export class Container {
   async remove(): Promise<void> {
     await docker('rm', '--force', '--volumes', this.id);
   }
+}
+
+function publishPorts(generic: GenericContainer, options: ContainerOptions): void {
+  const { ports, portsOfOthers = [], networkOf } = options;
+  const published = [...ports, ...portsOfOthers].map((port) => ({ container: port, host: port }));
+  if (networkOf === undefined) generic.withExposedPorts(...published);
+  else generic.withNetworkMode(`container:${networkOf.id}`);
+  const shares = networkOf !== undefined || portsOfOthers.length > 0;
+  // Ports of two containers are not listened on when the first one has started: isReady decides.
+  generic.withWaitStrategy(shares ? Wait.forSuccessfulCommand('true') : Wait.forListeningPorts());
 }

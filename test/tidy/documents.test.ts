@@ -111,6 +111,18 @@ describe('docs/rasa.md', () => {
   });
 });
 
+describe('the doctor’s tests', () => {
+  it('look for a finding of every check that was made to happen', () => {
+    const files = filesOf('test/integration/doctor*.test.ts', 'test/unit/outbox/network.test.ts');
+    // Of the judge's own tests none counts: they are given facts that nobody has asked for.
+    expect(files).toHaveLength(6);
+    const text = files.map(textOf).join('\n');
+    const planted = new RegExp(`'(${checks.join('|')})'`, 'g');
+    const named = new Set([...text.matchAll(planted)].map(([, check]) => check));
+    expect(checks.filter((check) => !named.has(check))).toEqual([]);
+  });
+});
+
 describe('README.md', () => {
   it('shows examples/quick-start.ts as it is', () => {
     expect(textOf('README.md')).toContain(`\`\`\`ts\n${textOf('examples/quick-start.ts')}\`\`\``);

@@ -51,7 +51,7 @@ it('no statement of the store counts rows: it takes the same time at any backlog
 
 it('the list of tests that need no service and the files agree', () => {
   const files = filesOf('test/{contract,integration}/*.test.ts');
-  const services = /support\/((kafka|redis|images)\.ts|security\/)|demo\/main\.ts/;
+  const services = /support\/((kafka|kafka-pair|redis|images)\.ts|security\/)|demo\/main\.ts/;
   expect(files.filter((file) => !services.test(textOf(file)))).toEqual(withoutServices);
   expect(withoutServices).toEqual(expect.arrayContaining(portable));
 });

@@ -36,7 +36,7 @@ function judgeSqlite(facts: SqliteFacts | FileProblem): Finding[] {
       failed(facts.code === 'SQLITE_SECOND_COPY' ? 'sqlite.copies' : 'sqlite.version', facts),
     ];
   }
-  const { version, tooOld } = facts;
+  const { version, tooOld, builtin } = facts;
   const old: Finding = {
     check: 'sqlite.version',
     severity: 'error',
@@ -44,10 +44,24 @@ function judgeSqlite(facts: SqliteFacts | FileProblem): Finding[] {
     breaks: 'Two connections that checkpoint at once can corrupt the file; it is not opened.',
     mend: 'Update better-sqlite3 to 13 or later.',
   };
-  return [
-    tooOld ? old : fine('sqlite.version', `SQLite ${version}`),
-    fine('sqlite.copies', 'one copy of better-sqlite3 in this process'),
-  ];
+  return [tooOld ? old : fine('sqlite.version', `SQLite ${version}`), judgeBuiltin(builtin)];
+}
+
+function judgeBuiltin(builtin: SqliteFacts['builtin']): Finding {
+  const check = 'sqlite.copies';
+  if (builtin === 'absent') return fine(check, 'one copy of SQLite in this process');
+  const breaks =
+    'Two SQLites with one file cancel each other’s file locks: committed rows can vanish.';
+  if (builtin === 'elsewhere') {
+    const found = 'node:sqlite is loaded; nothing in this process has the file open';
+    const mend = 'Nothing, as long as node:sqlite is not used for this file.';
+    return { check, severity: 'note', found, breaks, mend };
+  }
+  const found =
+    'node:sqlite is loaded, and the file may be open in this process: it was not looked into';
+  const mend =
+    'Use better-sqlite3 for this file, here and everywhere; look into it by `outbox-relay doctor`.';
+  return { check, severity: 'warning', found, breaks, mend };
 }
 
 function judgeFolder(facts: FolderFacts): Finding[] {

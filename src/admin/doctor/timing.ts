@@ -1,4 +1,5 @@
 /** Findings about times that must fit each other. Pure. */
+import { limits } from '../../core/limits.ts';
 import { type Finding, fine } from './finding.ts';
 
 export interface Timing {
@@ -7,15 +8,14 @@ export interface Timing {
   readonly sendTimeoutMs: number;
 }
 
-/** Renewals and clocks have their own delays: a lease needs a quarter more than a send. */
-const leasePerSend = 1.25;
-
+/** An error, as a relay is not even made with such options: CONFIG_INVALID. */
 export function judgeTiming({ leaseMs, sendTimeoutMs }: Timing): Finding[] {
   const check = 'timing.lease';
   const found = `lease ${leaseMs} ms, longest send ${sendTimeoutMs} ms`;
-  if (leaseMs >= sendTimeoutMs * leasePerSend) return [fine(check, found)];
-  const breaks = 'A relay can lose a lane while its send is on the wire: repeats, out of order.';
-  const mend = 'Set leaseMs to sendTimeoutMs and a quarter or more.';
-  const severity = leaseMs > sendTimeoutMs ? 'warning' : 'error';
-  return [{ check, severity, found, breaks, mend }];
+  const leastMs = Math.ceil(sendTimeoutMs * limits.leasePerSendMin);
+  if (leaseMs >= leastMs) return [fine(check, found)];
+  const breaks =
+    'The relay refuses it: it could lose a lane while its send is on the wire: out of order.';
+  const mend = `Set leaseMs to ${leastMs} or more, a quarter above sendTimeoutMs, or lower that.`;
+  return [{ check, severity: 'error', found, breaks, mend }];
 }

@@ -48,6 +48,15 @@ function onlyCopy(found: DatabaseConstructor): DatabaseConstructor {
   return found;
 }
 
+/**
+ * Whether `node:sqlite` is loaded in this thread. It is part of Node, so nothing of it is in the
+ * process's maps; Node's own list of the modules that it has loaded names it.
+ */
+export function isBuiltinLoaded(): boolean {
+  const { moduleLoadList = [] } = process as { readonly moduleLoadList?: readonly string[] };
+  return moduleLoadList.includes('NativeModule sqlite');
+}
+
 /** The package's own folders, or the name of its build: not everything below such a folder. */
 const nativePart =
   /\s(\/.*(?:\/better-sqlite3\/(?:prebuilds|build)\/[^ ]*|\/better_sqlite3)\.node)( \(deleted\))?$/;

@@ -6,6 +6,7 @@ import {
   accessSync,
   constants,
   existsSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   statfsSync,
@@ -24,7 +25,12 @@ import type {
   TopicOfOutbox,
 } from '../inspection.ts';
 import { mountTypeOf, networkFileSystem, refuseOldSqlite } from './checks.ts';
-import { type Database, type DatabaseConstructor, loadDatabaseConstructor } from './database.ts';
+import {
+  type Database,
+  type DatabaseConstructor,
+  isBuiltinLoaded,
+  loadDatabaseConstructor,
+} from './database.ts';
 import { toOutboxError } from './failures.ts';
 import { oldestCode, readMigrations, schemaVersion } from './migrate.ts';
 
@@ -35,9 +41,11 @@ export function inspectOutboxFile(path: string): FileInspection {
   const Constructor = attempt('loading better-sqlite3', loadDatabaseConstructor);
   const sqlite = isProblem(Constructor)
     ? Constructor
-    : attempt('asking for the version', () => sqliteFacts(Constructor));
+    : attempt('asking for the version', () => sqliteFacts(Constructor, path));
   // A second copy of SQLite, or another host, would lose its locks to this connection.
-  const harmless = !isProblem(Constructor) && !isProblem(folder) && folder.network === null;
+  const alone = !isProblem(sqlite) && sqlite.builtin !== 'perhaps';
+  const harmless =
+    !isProblem(Constructor) && alone && !isProblem(folder) && folder.network === null;
   const contents =
     file === null || !harmless ? null : attempt(`opening ${path}`, () => open(Constructor, path));
   return { path, folder, file, sqlite, contents };
@@ -98,15 +106,35 @@ function isWritable(path: string): boolean {
   }
 }
 
-function sqliteFacts(Constructor: DatabaseConstructor): SqliteFacts {
+function sqliteFacts(Constructor: DatabaseConstructor, path: string): SqliteFacts {
   const memory = new Constructor(':memory:');
   const version = String(memory.prepare('SELECT sqlite_version()').pluck().get());
   memory.close();
+  const builtin = builtinSqlite(path);
   try {
     refuseOldSqlite(version);
-    return { version, tooOld: false };
+    return { version, tooOld: false, builtin };
   } catch {
-    return { version, tooOld: true };
+    return { version, tooOld: true, builtin };
+  }
+}
+
+function builtinSqlite(path: string): SqliteFacts['builtin'] {
+  if (!isBuiltinLoaded()) return 'absent';
+  return mayBeOpenHere(path) ? 'perhaps' : 'elsewhere';
+}
+
+/** By the descriptors of this process; by whose code one was opened cannot be told. */
+function mayBeOpenHere(path: string): boolean {
+  if (!existsSync(path)) return false;
+  const { dev, ino } = statSync(path, { bigint: true });
+  try {
+    return readdirSync('/proc/self/fd').some((descriptor) => {
+      const open = statSync(`/proc/self/fd/${descriptor}`, { bigint: true, throwIfNoEntry: false });
+      return open?.dev === dev && open.ino === ino;
+    });
+  } catch {
+    return true; // not Linux
   }
 }
 

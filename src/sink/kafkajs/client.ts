@@ -21,6 +21,7 @@ import type { BrokerSecurity, Compression } from '../security.ts';
 import { createTlsConnector } from '../tls.ts';
 import { codecNumbers, codecs } from './compression.ts';
 import { saslOf } from './login.ts';
+import { askForNoTopics } from './no-topics.ts';
 
 export type { Admin, Message, Producer };
 
@@ -95,6 +96,11 @@ export class Client {
       this.#connectTls?.({ host, port }, onConnect) ?? connect({ host, port }, onConnect);
     socket.setKeepAlive(true, 60_000);
     socket.setNoDelay(true);
+    const write = socket.write.bind(socket) as (...given: unknown[]) => boolean;
+    socket.write = (...given: unknown[]) => {
+      askForNoTopics(given[0]);
+      return write(...given);
+    };
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
     return socket;

@@ -30,6 +30,8 @@ export interface SinkQuestion {
 }
 
 const connectTimeoutMs = 2_000;
+/** With one of two brokers away, one question in a million meets that one each time. */
+const triesMax = 20;
 /** `ConfigResourceTypes` of kafkajs, which are Kafka's own. */
 const resourceTypes = { topic: 2, broker: 4 } as const;
 const missing = 'UNKNOWN_TOPIC_OR_PARTITION';
@@ -95,15 +97,18 @@ class Inquiry {
 
   async #broker(found: { nodeId: number; host: string; port: number }): Promise<BrokerFacts> {
     const { nodeId: id, host, port } = found;
-    const [versions, settings] = await Promise.all([
-      this.#part(askVersions((onConnect) => this.#client.open({ host, port, onConnect }))),
-      this.#part(this.#brokerSettings(String(id))),
-    ]);
+    const versions = await this.#part(
+      askVersions((onConnect) => this.#client.open({ host, port, onConnect })),
+    );
+    const isAway = 'code' in versions;
+    const settings = isAway ? versions : await this.#part(this.#brokerSettings(String(id)));
     return { id, address: `${host}:${port}`, versions, settings };
   }
 
   async #topic(topic: string): Promise<readonly [string, TopicFacts | SinkProblem]> {
-    const answer = await this.#part(this.#admin.fetchTopicMetadata({ topics: [topic] }));
+    const answer = await this.#part(
+      anotherTime(() => this.#admin.fetchTopicMetadata({ topics: [topic] })),
+    );
     if ('code' in answer) return [topic, answer];
     const partitions = answer.topics.find(({ name }) => name === topic)?.partitions ?? [];
     if (partitions.length === 0) return [topic, { code: missing, message: 'it has no partitions' }];
@@ -137,7 +142,9 @@ class Inquiry {
 
   async #settings(type: number, name: string, configNames: string[]): Promise<Map<string, string>> {
     const resources = [{ type, name, configNames }];
-    const answer = await this.#admin.describeConfigs({ resources, includeSynonyms: false });
+    const answer = await anotherTime(() =>
+      this.#admin.describeConfigs({ resources, includeSynonyms: false }),
+    );
     const entries = answer.resources[0]?.configEntries ?? [];
     return new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
   }
@@ -152,6 +159,17 @@ class Inquiry {
     } catch (error) {
       const { code, message } = classify(error);
       return { code, message };
+    }
+  }
+}
+
+/** kafkajs asks any broker, and one that is away fails the question: the next is another one. */
+async function anotherTime<T>(ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (tries === triesMax || classify(error).kind !== 'outage') throw error;
     }
   }
 }

@@ -7,6 +7,7 @@ import type {
   FileFacts,
   FileInspection,
   FolderFacts,
+  SqliteFacts,
 } from '../../../src/outbox/inspection.ts';
 
 const mib = 1_024n ** 2n;
@@ -28,7 +29,7 @@ const contents: ContentFacts = {
   topics: [],
   topicsCut: false,
 };
-const sqlite = { version: '3.54.1', tooOld: false };
+const sqlite: SqliteFacts = { version: '3.54.1', tooOld: false, builtin: 'absent' };
 const healthy: FileInspection = { path: '/srv/shop.db', folder, file, sqlite, contents };
 const problem = (code: string) => ({ code, message: 'what happened', hint: 'what to do' });
 
@@ -116,8 +117,18 @@ describe('judging a file', () => {
     ['is in no folder', { folder: problem('ENOENT'), contents: null }, ['file.folder error']],
     [
       'meets an old SQLite',
-      { sqlite: { version: '3.51.2', tooOld: true } },
+      { sqlite: { ...sqlite, version: '3.51.2', tooOld: true } },
       ['sqlite.version error'],
+    ],
+    [
+      'node:sqlite may have open',
+      { sqlite: { ...sqlite, builtin: 'perhaps' }, contents: null },
+      ['sqlite.copies warning'],
+    ],
+    [
+      'node:sqlite has not open',
+      { sqlite: { ...sqlite, builtin: 'elsewhere' } },
+      ['sqlite.copies note'],
     ],
     ['meets two SQLites', { sqlite: problem('SQLITE_SECOND_COPY') }, ['sqlite.copies error']],
     ['meets none', { sqlite: problem('MODULE_NOT_FOUND') }, ['sqlite.version error']],
@@ -130,9 +141,10 @@ describe('judging times', () => {
   it.each([
     [30_000, 20_000, 'ok'],
     [25_000, 20_000, 'ok'],
-    [24_999, 20_000, 'warning'],
-    [20_001, 20_000, 'warning'],
+    [24_999, 20_000, 'error'],
     [20_000, 20_000, 'error'],
+    [30_001, 24_001, 'error'],
+    [30_002, 24_001, 'ok'],
   ])('a lease of %i ms and a send of %i ms: %s', (leaseMs, sendTimeoutMs, severity) => {
     expect(judgeTiming({ leaseMs, sendTimeoutMs })).toMatchObject([{ severity }]);
   });

@@ -14,17 +14,19 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { openOutbox, openStatus } from 'outbox-relay';
+import { diagnose, openOutbox, openStatus } from 'outbox-relay';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { nowhere, said } from '../../support/doctor.ts';
 
 const mounted = vi.hoisted(() => ({ at: '', magic: 0, type: '' }));
 
 vi.mock('node:fs', async (load) => {
   const real = await load<typeof import('node:fs')>();
-  const statfsSync = (path: string) => {
-    const { type } = real.statfsSync(path);
+  const statfsSync = (path: string, options: { bigint?: boolean } = {}) => {
+    const facts = real.statfsSync(path, options as { bigint: false });
     const inside = `${real.realpathSync(path)}/`.startsWith(`${mounted.at}/`);
-    return { type: mounted.at !== '' && inside ? mounted.magic : type };
+    if (mounted.at === '' || !inside) return facts;
+    return { ...facts, type: options.bigint ? BigInt(mounted.magic) : mounted.magic };
   };
   const read = (path: unknown, encoding: BufferEncoding) => {
     const text = real.readFileSync(path as string, encoding);
@@ -80,6 +82,19 @@ describe.each([
     expect(() => openOutbox({ path: join(folder, 'new.db') })).toThrow(refused);
     expect(readFileSync(there).equals(before)).toBe(true);
     expect(existsSync(`${there}-wal`)).toBe(false);
+  });
+
+  it('is found by the doctor, which leaves the file alone', async () => {
+    const db = join(share, 'shop.db');
+    await openOutbox({ path: db }).close();
+    mount(magic, type);
+    symlinkSync(db, join(folder, 'shop.db'));
+    for (const path of [db, join(folder, 'shop.db')]) {
+      const diagnosis = await diagnose({ db: path, brokers: [await nowhere()] });
+      const name = type.startsWith('fuse') ? type : 'NFS';
+      expect(said(diagnosis, 'file.system')).toEqual([`error: a network file system (${name})`]);
+      expect(said(diagnosis, 'file.open')).toEqual([]);
+    }
   });
 
   it('is refused to the application’s handle too', () => {

@@ -1,0 +1,171 @@
+/**
+ * Two brokers in one cluster: the first is the controller too, the second can be lost. They share
+ * one network, so that both reach each other and are reached at the same addresses of 127.0.0.1.
+ */
+import {
+  AclOperationTypes,
+  AclPermissionTypes,
+  AclResourceTypes,
+  type Admin,
+  Kafka,
+  logLevel,
+  ResourcePatternTypes,
+} from 'kafkajs';
+import { Container } from './container.ts';
+import { kafkaImage } from './images.ts';
+import { freePort } from './ports.ts';
+import { TcpProxy } from './proxy.ts';
+import { until } from './wait.ts';
+
+const controllerPort = 29_093;
+/** By this topic the tests see when the cluster has noticed that a broker is lost. */
+const watched = 'watched';
+/** Among the brokers; clients are told of other listeners. */
+const internalPorts = [29_191, 29_192] as const;
+
+interface Node {
+  readonly id: 1 | 2;
+  readonly port: number;
+  /** Where clients are told to find it. */
+  readonly advertised: string;
+  /** `KAFKA_*` variables of both brokers. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+function environment({ id, port, advertised, settings }: Node): Record<string, string> {
+  const internal = internalPorts[id - 1];
+  const controller = id === 1 ? `,CONTROLLER://:${controllerPort}` : '';
+  return {
+    KAFKA_NODE_ID: String(id),
+    KAFKA_PROCESS_ROLES: id === 1 ? 'broker,controller' : 'broker',
+    KAFKA_LISTENERS: `PLAINTEXT://:${port},INTERNAL://:${internal}${controller}`,
+    KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://${advertised},INTERNAL://127.0.0.1:${internal}`,
+    KAFKA_INTER_BROKER_LISTENER_NAME: 'INTERNAL',
+    KAFKA_CONTROLLER_QUORUM_VOTERS: `1@127.0.0.1:${controllerPort}`,
+    KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
+    KAFKA_LISTENER_SECURITY_PROTOCOL_MAP:
+      'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT',
+    KAFKA_LOG_DIRS: '/var/lib/kafka/data',
+    KAFKA_BROKER_SESSION_TIMEOUT_MS: '1500',
+    KAFKA_BROKER_HEARTBEAT_INTERVAL_MS: '500',
+    KAFKA_HEAP_OPTS: '-Xms128m -Xmx384m',
+    ...settings,
+  };
+}
+
+export class KafkaPair {
+  /** Where the first broker is reached. */
+  readonly address: string;
+  /** In front of the second broker: the address that it advertises. */
+  readonly toSecond: TcpProxy;
+  readonly #containers: readonly [Container, Container];
+  readonly #admin: Admin;
+
+  private constructor(containers: readonly [Container, Container], toSecond: TcpProxy) {
+    const [first] = containers;
+    this.address = `127.0.0.1:${first.port}`;
+    this.toSecond = toSecond;
+    this.#containers = containers;
+    this.#admin = adminOf(this.address);
+  }
+
+  static async start(settings: Node['settings']): Promise<KafkaPair> {
+    const [port, secondPort, proxyPort] = [await freePort(), await freePort(), await freePort()];
+    const toSecond = await TcpProxy.listen(proxyPort);
+    toSecond.forwardTo(secondPort);
+    const image = kafkaImage();
+    const isReady = async () => true; // asked of both, below
+    const first = await Container.start({
+      image,
+      ports: [port],
+      portsOfOthers: [secondPort],
+      environment: environment({ id: 1, port, advertised: `127.0.0.1:${port}`, settings }),
+      isReady,
+    });
+    const { address: advertised } = toSecond;
+    const second = await Container.start({
+      image,
+      ports: [secondPort],
+      networkOf: first,
+      environment: environment({ id: 2, port: secondPort, advertised, settings }),
+      isReady,
+    });
+    const pair = new KafkaPair([first, second], toSecond);
+    await pair.#begin();
+    return pair;
+  }
+
+  /** Until both are there, with a topic of both. */
+  async #begin(): Promise<void> {
+    const hasBoth = async () => {
+      try {
+        await this.#admin.connect();
+        return (await this.#admin.describeCluster()).brokers.length === 2;
+      } catch {
+        return false; // asked again until the deadline
+      }
+    };
+    await until('the cluster has two brokers', hasBoth, { timeoutMs: 60_000, everyMs: 50 });
+    await this.createTopic(watched, [1, 2]);
+  }
+
+  /** @param replicas the brokers of the only partition, the preferred leader first */
+  async createTopic(topic: string, replicas: readonly (1 | 2)[], config = {}): Promise<void> {
+    const configEntries = Object.entries(config).map(([name, value]) => {
+      return { name, value: String(value) };
+    });
+    const replicaAssignment = [{ partition: 0, replicas: [...replicas] }];
+    const counts = { numPartitions: -1, replicationFactor: -1 }; // the assignment says both
+    await this.#admin.createTopics({
+      topics: [{ topic, ...counts, replicaAssignment, configEntries }],
+    });
+  }
+
+  /** Nobody may do this with the topic any more; everything else is allowed. */
+  async forbid(topic: string, operation: 'DESCRIBE' | 'DESCRIBE_CONFIGS'): Promise<void> {
+    const rule = {
+      resourceType: AclResourceTypes.TOPIC,
+      resourceName: topic,
+      resourcePatternType: ResourcePatternTypes.LITERAL,
+      principal: 'User:*',
+      host: '*',
+    };
+    const all = { operation: AclOperationTypes.ALL, permissionType: AclPermissionTypes.ALLOW };
+    const none = {
+      operation: AclOperationTypes[operation],
+      permissionType: AclPermissionTypes.DENY,
+    };
+    await this.#admin.createAcls({
+      acl: [
+        { ...rule, ...all },
+        { ...rule, ...none },
+      ],
+    });
+  }
+
+  /** SIGKILL, and the cluster has noticed. */
+  async killSecond(): Promise<void> {
+    await this.#containers[1].kill();
+    const isAlone = async () => {
+      try {
+        const { topics } = await this.#admin.fetchTopicMetadata({ topics: [watched] });
+        return topics[0]?.partitions[0]?.isr.join() === '1';
+      } catch {
+        return false; // the lost broker was asked, or the first one does not lead yet
+      }
+    };
+    await until('the first broker is alone', isAlone, { everyMs: 50 });
+  }
+
+  async stop(): Promise<void> {
+    await this.#admin.disconnect();
+    await this.toSecond.close();
+    await Promise.all(this.#containers.map((container) => container.remove()));
+  }
+}
+
+function adminOf(address: string): Admin {
+  const retry = { retries: 20, initialRetryTime: 50, maxRetryTime: 250 };
+  const options = { brokers: [address], clientId: 'independent', logLevel: logLevel.NOTHING };
+  return new Kafka({ ...options, retry }).admin();
+}

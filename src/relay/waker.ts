@@ -2,12 +2,12 @@
  * Turns commits into wake-ups, and makes good for every wake-up that was lost.
  *
  * The poll compares `changeMark`, a read of a few microseconds that shows every commit of every
- * process, wakes the lanes that have work, and tells drains that wait at theirs. The sweep asks the trigger about lanes with work
- * and repairs what it finds: no wake-up (a flushed Redis, a round that is used up) gets a new one;
- * a delayed one that nobody probes for (left by a relay that is gone) is handed to the prober, and
- * let go at once when this relay has not tried the lane yet: a restart is a reason to try; a
- * job that looks active or queued while the lane's lease is free belongs to a process that died,
- * and BullMQ needs many seconds to say so.
+ * process, wakes the lanes that have work, and tells drains that wait at theirs. The sweep asks the
+ * trigger about lanes with work and repairs what it finds: no wake-up (a flushed Redis, a round
+ * that is used up) gets a new one; a delayed one that nobody probes for (left by a relay that is
+ * gone) is handed to the prober, and let go at once when this relay has not tried the lane yet: a
+ * restart is a reason to try; a job that looks active or queued while the lane's lease is free
+ * belongs to a process that died, and BullMQ needs many seconds to say so.
  *
  * With Redis up, only the job's processor sends. The sweep drains in-process in two cases alone:
  * Redis has not answered for 5 s, or the lane's job is such a ghost.

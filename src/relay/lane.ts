@@ -220,7 +220,10 @@ export class LaneDrainer {
     }
     topics.forget(failure.topic);
     if (failure.kind === 'bug') return this.#afterBug(lease, batch, failure);
-    if (failure.kind !== 'partition-away') circuit.open(failure);
+    // The other partitions' shares may be written, and would be again at each try: fewer next time,
+    // until what stands before the partition that is away is settled.
+    if (failure.kind === 'partition-away') this.#eventsMax = Math.ceil(batch.records.length / 2);
+    else circuit.open(failure);
     return this.#fail(lease, failure, null);
   }
 

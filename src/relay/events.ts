@@ -50,9 +50,9 @@ export interface RelayEvents {
 }
 
 /**
- * A listener that throws, or rejects, is its owner's fault and not the relay's: the others are still
- * called and the drain goes on. It is told as a warning; one that hears warnings, as an uncaught
- * exception.
+ * A listener that throws, or rejects, is its owner's fault and not the relay's: the others are
+ * still called and the drain goes on. It is told as a warning; one that hears warnings, as an
+ * uncaught exception.
  */
 export class RelayEmitter extends EventEmitter<RelayEvents> {
   override emit<K>(name: keyof RelayEvents | K, ...args: unknown[]): boolean {

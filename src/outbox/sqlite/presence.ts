@@ -102,7 +102,8 @@ export class Presence {
         lock.close();
       } catch (error) {
         lock?.close();
-        throw toOutboxError(error, `locking ${file}`);
+        // Removed between opening and locking: SQLite calls that an I/O error.
+        if (exists(file) || tries + 1 === triesMax) throw toOutboxError(error, `locking ${file}`);
       }
     }
     throw new OutboxIoError(`${file} disappears while it is being locked`);
@@ -129,6 +130,8 @@ export class Presence {
       return false;
     } catch (error) {
       if (isBusy(error) || !this.#removal.whileOpen) return true;
+      // Withdrawn or cleaned up since it was seen.
+      if (!exists(file)) return false;
       // It was not locked; who may only read the folder leaves it to others.
       if (isOneOf(error, ['EACCES', 'EPERM', 'EROFS'])) return false;
       throw toOutboxError(error, `looking at ${file}`);

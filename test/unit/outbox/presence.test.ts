@@ -128,3 +128,37 @@ it.each(['EACCES', 'EPERM', 'EROFS'])(
     expect(reader.isAnybodyAlive()).toBe(false);
   },
 );
+
+describe('a side file that another relay’s clean-up removes before it is locked', () => {
+  /** Loses the file once, in the moment before it would be locked. */
+  class Robbed extends Tracked {
+    static left = 1;
+    override exec(sql: string): this {
+      if (Robbed.left > 0 && sql.startsWith('BEGIN')) {
+        Robbed.left -= 1;
+        rmSync(this.name, { force: true });
+        throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_FSTAT' });
+      }
+      return super.exec(sql);
+    }
+  }
+  const here = fileRemoval('linux');
+
+  it('is made once more by an owner that starts', async () => {
+    Robbed.left = 1;
+    const { withdraw } = presence(here, Robbed).announce('a');
+    expect(existsSync(sideFile('a'))).toBe(true);
+    await withdraw();
+  });
+
+  it('is an error when it goes on', () => {
+    Robbed.left = 100;
+    expect(() => presence(here, Robbed).announce('a')).toThrow(/locking .*disk I\/O error/);
+  });
+
+  it('belongs to nobody for who looks at it', () => {
+    new Tracked(sideFile('a')).exec('BEGIN EXCLUSIVE').close();
+    Robbed.left = 1;
+    expect(presence(here, Robbed).isAlive('a')).toBe(false);
+  });
+});

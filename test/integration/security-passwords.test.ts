@@ -172,7 +172,7 @@ describe('the command line', () => {
       const topic = `t-${crypto.randomUUID()}`;
       await brokers.kafka.createTopic(topic, 1);
       const publish = ['publish', '--db', cli.db, '--topic', topic];
-      expect(await cli.run(publish, { input: 'a\nb\n' })).toMatchObject({ code: 0 });
+      expect(await cli.run(publish, { input: '{}\n{}\n' })).toMatchObject({ code: 0 });
       const wrong = crypto.randomUUID();
       const kept = cli.start(args, { env: { ...env, OUTBOX_RELAY_KAFKA_SASL_PASSWORD: wrong } });
       await kept.line('LOGIN_FAILED');

@@ -1,4 +1,4 @@
-/** acceptance.md, guarantees.md, rasa.md and security.md name tests; each name must be a test that exists. */
+/** Documents that name tests; each name must be a test that exists. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,16 +30,14 @@ const citations = (text: string) =>
 const unknown = (text: string) => citations(text).filter((name) => !tests.has(name));
 
 describe('the tests named by the documents', () => {
-  it.each([
-    'docs/acceptance.md',
-    'docs/guarantees.md',
-    'docs/rasa.md',
-    'docs/security.md',
-  ])('of %s exist', (document) => {
-    const text = textOf(document);
-    expect(citations(text).length).toBeGreaterThan(5);
-    expect(unknown(text)).toEqual([]);
-  });
+  it.each(['docs/acceptance.md', 'docs/guarantees.md', 'docs/rasa.md', 'docs/security.md'])(
+    'of %s exist',
+    (document) => {
+      const text = textOf(document);
+      expect(citations(text).length).toBeGreaterThan(5);
+      expect(unknown(text)).toEqual([]);
+    },
+  );
 
   it('are looked for by their full name', () => {
     const [known] = tests;

@@ -27,6 +27,8 @@ export interface DrainPlan {
   /** Seconds that all repeats of one side take together, at least. */
   readonly secondsMin: number;
   readonly tell: (text: string) => void;
+  /** Whether our records carry headers, which the bare client's do not. Default: they do. */
+  readonly headers?: boolean;
 }
 
 /** The topic of all drains: made for each and removed after it. */
@@ -106,7 +108,8 @@ async function drainOurs(template: string, backlog: number, plan: DrainPlan): Pr
   copyFileSync(template, db);
   const { brokers, redis, kafka } = plan.services;
   await kafka.createTopic(drainTopic);
-  const relay = createRelay({ db, brokers: [brokers], redis });
+  const { headers = true } = plan;
+  const relay = createRelay({ db, brokers: [brokers], redis, headers });
   let left = backlog;
   const drained = new Promise<void>((resolve) => {
     relay.on('delivered', ({ count }) => {

@@ -11,6 +11,8 @@ import { isResolved, type Measure } from './statistics.ts';
 interface Figures {
   readonly accept: AcceptRates;
   readonly drain: readonly DrainPoint[];
+  /** With the bare client's own records: no headers of ours. */
+  readonly drainAlike: DrainPoint;
   readonly latency: Latency;
   readonly footprint: Footprint;
 }
@@ -30,7 +32,8 @@ const row = (what: string, figure: string, target = '') =>
   `${what.padEnd(44)}${figure.padStart(26)}  ${target}`.trimEnd();
 
 /** One figure a line, with its target where there is one. */
-export function reportLines({ accept, drain, latency, footprint, ...outcome }: BenchReport) {
+export function reportLines(report: BenchReport) {
+  const { accept, drain, drainAlike, latency, footprint, ...outcome } = report;
   const lines = [
     ...machine(),
     '',
@@ -39,22 +42,14 @@ export function reportLines({ accept, drain, latency, footprint, ...outcome }: B
     row('accepted, publish by 64 callers', perSecond(accept.publish64Callers)),
     row('  ÷ one commit each', times(accept.groupCommitRatio), 'target ≥ 8'),
   ];
-  for (const point of drain) {
-    const backlog = number(point.backlog);
-    const told = isResolved(point.oursPerSecond, point.barePerSecond) ? '' : '  not resolved';
-    lines.push(
-      row(`drained, backlog of ${backlog}`, perSecond(point.oursPerSecond)),
-      row('  bare kafkajs', perSecond(point.barePerSecond)),
-      row('  ratio', times(point.ratio), `target ≥ 0.7${told}`),
-      row('  seconds measured of each, at least', point.secondsOfEach.toFixed(0)),
-    );
-  }
+  for (const point of drain) lines.push(...drainLines(point, '', 'target ≥ 0.7'));
   const [least, most] = [drain[0], drain.at(-1)];
   if (least !== undefined && most !== undefined && least !== most) {
     const differ = isResolved(least.ratio, most.ratio);
     const figure = differ ? times(most.ratio) : 'not resolved';
     lines.push(row('largest against smallest backlog (ratios)', figure, 'target: not resolved'));
   }
+  lines.push(...drainLines(drainAlike, ', no headers', ''));
   lines.push(
     row('latency p50 at 500 events/s', ms(latency.ours.p50Ms)),
     row('  bare kafkajs', ms(latency.bare.p50Ms)),
@@ -67,6 +62,16 @@ export function reportLines({ accept, drain, latency, footprint, ...outcome }: B
   if (outcome.rival === null) lines.push(`pg-transactional-outbox: none, ${outcome.rivalAbsence}`);
   else lines.push(...rivalLines(outcome.rival));
   return lines;
+}
+
+function drainLines(point: DrainPoint, how: string, target: string): string[] {
+  const told = isResolved(point.oursPerSecond, point.barePerSecond) ? '' : '  not resolved';
+  return [
+    row(`drained, backlog of ${number(point.backlog)}${how}`, perSecond(point.oursPerSecond)),
+    row('  bare kafkajs', perSecond(point.barePerSecond)),
+    row('  ratio', times(point.ratio), `${target}${told}`),
+    row('  seconds measured of each, at least', point.secondsOfEach.toFixed(0)),
+  ];
 }
 
 function footprintLines(footprint: Footprint): string[] {

@@ -243,6 +243,10 @@ class MemoryStore implements OutboxStore {
     });
   }
 
+  async shrink(): Promise<boolean> {
+    return false; // there is no file
+  }
+
   close(): void {
     this.#open = false;
   }

@@ -161,10 +161,15 @@ export interface OutboxStore {
   writeHeartbeat(heartbeat: Heartbeat): Promise<void>;
   /**
    * Deletes delivered events that were created before `beforeMs`, oldest first, at most `rows` in
-   * one transaction, and gives free pages back to the disk. Never deletes a pending or held event.
-   * Returns how many were deleted.
+   * one transaction. Never deletes a pending or held event. Returns how many were deleted.
    */
   prune(beforeMs: number, rows: number): Promise<number>;
+  /**
+   * Gives some of the file's free pages back to the disk, when there are so many that it is worth
+   * the writes. Returns whether another call would, too; only after the last one is the file
+   * smaller for certain.
+   */
+  shrink(): Promise<boolean>;
 
   /** Closes the connection. Legal twice. */
   close(): void;

@@ -50,15 +50,19 @@ export interface RelayEvents {
 }
 
 /**
- * A listener that throws is its owner's fault and not the relay's: the others are still called and
- * the drain goes on. It is told as a warning; one that hears warnings, as an uncaught exception.
+ * A listener that throws, or rejects, is its owner's fault and not the relay's: the others are
+ * still called and the drain goes on. It is told as a warning; one that hears warnings, as an
+ * uncaught exception.
  */
 export class RelayEmitter extends EventEmitter<RelayEvents> {
   override emit<K>(name: keyof RelayEvents | K, ...args: unknown[]): boolean {
     const listeners = this.rawListeners(name as keyof RelayEvents);
     for (const listener of listeners) {
       try {
-        Reflect.apply(listener, this, args);
+        const result: unknown = Reflect.apply(listener, this, args);
+        if (result instanceof Promise) {
+          result.catch((error: unknown) => this.#report(String(name), error));
+        }
       } catch (error) {
         this.#report(String(name), error);
       }

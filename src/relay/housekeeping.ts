@@ -117,6 +117,7 @@ export class Housekeeping {
       await pause(clock, pruneYieldMs);
     }
     if (count > 0) emitter.emit('pruned', { count });
+    while (!this.#stopped && (await store.shrink())) await pause(clock, pruneYieldMs);
   }
 
   async #rest(): Promise<void> {

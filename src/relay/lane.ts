@@ -18,6 +18,7 @@ import type { Driver, Sender, SendFailure } from '../sink/driver.ts';
 import type { DrainRequest } from '../trigger/trigger.ts';
 import { type Batch, type BatchRules, buildBatch } from './batch.ts';
 import type { Circuit } from './circuit.ts';
+import type { Commits } from './commits.ts';
 import type { RelayEmitter } from './events.ts';
 import type { LeaseKeeper } from './lease.ts';
 import type { Topics } from './topics.ts';
@@ -35,6 +36,7 @@ export interface LaneParts {
   readonly leases: LeaseKeeper;
   readonly circuit: Circuit;
   readonly topics: Topics;
+  readonly commits: Commits;
   readonly rules: BatchRules;
   readonly bounds: BatchBounds;
   readonly sendTimeoutMs: number;
@@ -109,14 +111,15 @@ export class LaneDrainer {
    * their round trips for every few events would cost more than the events. True when there is.
    */
   async #linger(signal: AbortSignal): Promise<boolean> {
-    const { clock, store } = this.#parts;
+    const { clock, store, commits } = this.#parts;
     const endMs = clock.monotonic() + lingerMs;
     const { cursor } = store.readLane(this.lane);
-    while (clock.monotonic() < endMs && !signal.aborted) {
-      await pause(clock, lingerPollMs, signal);
-      if (this.#hasMore(cursor)) return true;
+    while (!this.#hasMore(cursor)) {
+      const leftMs = endMs - clock.monotonic();
+      if (leftMs <= 0 || signal.aborted) return false;
+      await commits.next(this.lane, leftMs, signal);
     }
-    return false;
+    return true;
   }
 
   async #sendNext(lease: Lease, request: DrainRequest): Promise<Progress> {
@@ -217,7 +220,10 @@ export class LaneDrainer {
     }
     topics.forget(failure.topic);
     if (failure.kind === 'bug') return this.#afterBug(lease, batch, failure);
-    if (failure.kind !== 'partition-away') circuit.open(failure);
+    // The other partitions' shares may be written, and would be again at each try: fewer next time,
+    // until what stands before the partition that is away is settled.
+    if (failure.kind === 'partition-away') this.#eventsMax = Math.ceil(batch.records.length / 2);
+    else circuit.open(failure);
     return this.#fail(lease, failure, null);
   }
 
@@ -256,8 +262,7 @@ export class LaneDrainer {
 }
 
 const settleRetryMs = 200;
-const lingerMs = 50;
-const lingerPollMs = 5;
+const lingerMs = 250;
 
 function forgotten(topic: string): SendFailure {
   const message = `what was known about ${topic} is out of date`;

@@ -22,6 +22,7 @@ import type { Driver } from '../sink/driver.ts';
 import type { DrainHandler, DrainRequest, Trigger, TriggerEvents } from '../trigger/trigger.ts';
 import type { Partitioner } from './batch.ts';
 import { Circuit } from './circuit.ts';
+import { Commits } from './commits.ts';
 import type { RelayEmitter } from './events.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LaneDrainer, type StepHook } from './lane.ts';
@@ -92,7 +93,8 @@ export class RelayCore {
     watchLogins(emitter, clock);
     this.#leases = new LeaseKeeper({ store, clock, emitter, owner, leaseMs });
     const leases = this.#leases;
-    this.#drainers = createDrainers(parts, { circuit, topics, leases });
+    const commits = new Commits(clock);
+    this.#drainers = createDrainers(parts, { circuit, topics, leases, commits });
     const events = this.#triggerEvents();
     this.#primary = parts.createPrimary(events);
     this.#fallback = parts.createFallback?.(events) ?? null;
@@ -101,7 +103,8 @@ export class RelayCore {
     this.#prober = new Prober({ store, driver, clock, circuit, ...pacing, release, report });
     const triggers = { primary: this.#primary, fallback: this.#fallback };
     const prober = this.#prober;
-    this.#waker = new Waker({ store, clock, leases, prober, retry, pollMs, ...triggers, report });
+    const waking = { retry, pollMs, commits, ...triggers };
+    this.#waker = new Waker({ store, clock, leases, prober, ...waking, report });
     const duties = { leases, circuit, topics, drainers: this.#drainers, owner, leaseMs };
     this.#housekeeping = new Housekeeping({ ...shared, ...duties, retentionMs, report });
   }
@@ -223,7 +226,7 @@ export class RelayCore {
 
 function createDrainers(
   parts: RelayParts,
-  shared: { circuit: Circuit; topics: Topics; leases: LeaseKeeper },
+  shared: { circuit: Circuit; topics: Topics; leases: LeaseKeeper; commits: Commits },
 ): LaneDrainer[] {
   const { store, driver, clock, emitter, bounds, partitioner, source, onStep } = parts;
   const { lanes } = store.identity;

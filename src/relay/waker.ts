@@ -2,12 +2,12 @@
  * Turns commits into wake-ups, and makes good for every wake-up that was lost.
  *
  * The poll compares `changeMark`, a read of a few microseconds that shows every commit of every
- * process, and wakes the lanes that have work. The sweep asks the trigger about lanes with work
- * and repairs what it finds: no wake-up (a flushed Redis, a round that is used up) gets a new one;
- * a delayed one that nobody probes for (left by a relay that is gone) is handed to the prober, and
- * let go at once when this relay has not tried the lane yet: a restart is a reason to try; a
- * job that looks active or queued while the lane's lease is free belongs to a process that died,
- * and BullMQ needs many seconds to say so.
+ * process, wakes the lanes that have work, and tells drains that wait at theirs. The sweep asks the
+ * trigger about lanes with work and repairs what it finds: no wake-up (a flushed Redis, a round
+ * that is used up) gets a new one; a delayed one that nobody probes for (left by a relay that is
+ * gone) is handed to the prober, and let go at once when this relay has not tried the lane yet: a
+ * restart is a reason to try; a job that looks active or queued while the lane's lease is free
+ * belongs to a process that died, and BullMQ needs many seconds to say so.
  *
  * With Redis up, only the job's processor sends. The sweep drains in-process in two cases alone:
  * Redis has not answered for 5 s, or the lane's job is such a ghost.
@@ -17,10 +17,14 @@ import { RedisUnreachableError } from '../core/errors.ts';
 import { type RetryPolicy, retryDelayMs } from '../core/retry.ts';
 import type { LaneRecord, OutboxStore } from '../outbox/store.ts';
 import type { Trigger, WakeState } from '../trigger/trigger.ts';
+import type { Commits } from './commits.ts';
 import type { LeaseKeeper } from './lease.ts';
 import type { Prober } from './prober.ts';
 
 const sweepMs = 500;
+/** So soon after a commit the next one is looked for every millisecond. */
+const busyForMs = 100;
+const busyPollMs = 1;
 /** Redis away for this long: the sweep drains in-process. */
 const unreachableMs = 5_000;
 /** A job that waits in the queue for this long with a free lease has no worker. */
@@ -35,6 +39,7 @@ export interface WakerParts {
   readonly prober: Prober;
   readonly retry: RetryPolicy;
   readonly pollMs: number;
+  readonly commits: Commits;
   readonly primary: Trigger;
   /** Drains in this process when the primary cannot; `null` when it must not or is the primary. */
   readonly fallback: Trigger | null;
@@ -54,6 +59,7 @@ export class Waker {
   #cancelSweep: () => void = () => {};
   #sweeping: Promise<void> = Promise.resolve();
   #mark: number | null = null;
+  #changedAtMs = -Infinity;
   readonly #wokenAtMs = new Map<number, number>();
   /** Lane to the monotonic time before which no new round begins. */
   readonly #notBeforeMs = new Map<number, number>();
@@ -114,22 +120,29 @@ export class Waker {
 
   #poll(): void {
     if (this.#stopped) return;
+    const { store, clock, report, pollMs } = this.#parts;
+    const now = clock.monotonic();
     try {
-      const mark = this.#parts.store.changeMark();
+      const mark = store.changeMark();
       if (mark !== this.#mark) {
         this.#mark = mark;
+        this.#changedAtMs = now;
         this.#wakeLanesWithWork();
       }
     } catch (error) {
-      this.#parts.report(error);
+      report(error);
     }
-    this.#cancelPoll = this.#parts.clock.after(this.#parts.pollMs, () => this.#poll());
+    const busy = now - this.#changedAtMs < busyForMs;
+    const intervalMs = busy ? Math.min(busyPollMs, pollMs) : pollMs;
+    this.#cancelPoll = clock.after(intervalMs, () => this.#poll());
   }
 
   #wakeLanesWithWork(): void {
-    const { store, clock, leases } = this.#parts;
+    const { store, clock, leases, commits } = this.#parts;
     const now = clock.monotonic();
-    for (const lane of store.lanesWithWork()) {
+    const lanes = store.lanesWithWork();
+    commits.announce(lanes);
+    for (const lane of lanes) {
       // A drain that runs here looks once more after its release: it cannot miss this commit.
       if (leases.uses(lane) || !this.#isDue(lane, now)) continue;
       if (now - (this.#wokenAtMs.get(lane) ?? -Infinity) < wokenForMs) continue;

@@ -13,7 +13,8 @@ export interface RelayLogger {
 }
 
 /** Logs every event under a fixed sentence. No event's key or value is among them. */
-export function logEvents(relay: RelayEmitter, logger: RelayLogger): void {
+export function logEvents(relay: RelayEmitter, given: RelayLogger): void {
+  const logger = guarded(relay, given);
   const said = (cause: unknown) => (cause instanceof Error ? { cause: cause.message } : {});
   relay.on('started', () => logger.info({}, 'started'));
   relay.on('stopped', ({ clean }) => logger.info({ clean }, 'stopped'));
@@ -52,4 +53,27 @@ export function logEvents(relay: RelayEmitter, logger: RelayLogger): void {
   });
   relay.on('pruned', (facts) => logger.debug(facts, 'pruned'));
   relay.on('warning', ({ code, message }) => logger.warn({ code }, message));
+}
+
+/**
+ * The logger, which may throw, e.g. because its destination was closed first. Other listeners hear
+ * of it once; it must not end a drain, nor the process.
+ */
+function guarded(relay: RelayEmitter, logger: RelayLogger): RelayLogger {
+  let broken = false;
+  const guard =
+    (level: keyof RelayLogger): LogLine =>
+    (facts, message) => {
+      try {
+        logger[level](facts, message);
+        broken = false;
+      } catch (error) {
+        if (broken) return; // told before; this may be that warning's own line
+        broken = true;
+        const thrown = error instanceof Error ? error.message : String(error);
+        const warning = { code: 'LISTENER_FAILED', message: `the logger threw: ${thrown}` };
+        relay.emit('warning', { ...warning, cause: error });
+      }
+    };
+  return { debug: guard('debug'), info: guard('info'), warn: guard('warn'), error: guard('error') };
 }

@@ -113,7 +113,7 @@ describe('security_protocol SSL', () => {
     await delivers('SSL_MUTUAL', { ...ssl(), ssl_certfile, ssl_keyfile });
   });
 
-  it('with ssl_check_hostname looks at the name in the certificate, else not', async () => {
+  it('looks at the certificate’s name with ssl_check_hostname, and not without', async () => {
     await waits('SSL_WRONG_HOST', { ...ssl(), ssl_check_hostname: true }, 'TLS_WRONG_HOST');
     await delivers('SSL_WRONG_HOST', ssl());
   });

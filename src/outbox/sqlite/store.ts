@@ -204,16 +204,22 @@ export class SqliteStore implements OutboxStore {
   async prune(beforeMs: number, rows: number): Promise<number> {
     const nowMs = this.#clock.now();
     const expiresAt = this.#do('reading dedupe keys', () => this.#oldestDedupe.get());
-    const deleted = await this.#writer.write('pruning', () => {
+    return this.#writer.write('pruning', () => {
       if (expiresAt !== null && (expiresAt as number) <= nowMs) {
         this.#pruner.forgetDedupe(nowMs, rows);
       }
       return this.#pruner.prune(this.#lanes.readAll(), { beforeMs, nowMs }, rows);
     });
-    if (deleted < rows && this.#pruner.worthShrinking()) {
-      await this.#writer.write('shrinking the file', () => this.#pruner.shrink());
-    }
-    return deleted;
+  }
+
+  async shrink(): Promise<boolean> {
+    const doing = 'shrinking the file';
+    if (!this.#do(doing, () => this.#pruner.worthShrinking())) return false;
+    await this.#writer.write(doing, () => this.#pruner.shrink());
+    if (this.#do(doing, () => this.#pruner.worthShrinking())) return true;
+    // The file itself ends where it did until a checkpoint, and no later commit may bring one.
+    this.#do(doing, () => this.#db.pragma('wal_checkpoint(PASSIVE)'));
+    return false;
   }
 
   close(): void {

@@ -1,15 +1,19 @@
 /**
  * Write transactions of our own connection, one after the other.
  *
- * SQLite's own busy wait blocks the event loop, so it is kept to a few milliseconds; longer waits
- * for another process's write lock happen here, asynchronously.
+ * SQLite's own busy wait blocks the event loop, and sleeps for whole milliseconds where a commit of
+ * another process takes a tenth of one. So the write lock is asked for without it, again and again
+ * for a moment, then with pauses; both let the event loop go on.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Clock, pause } from '../../core/clock.ts';
 import { invariant, OutboxClosedError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type { Database, Statement } from './database.ts';
 import { isBusy, toCommitError, toOutboxError } from './failures.ts';
 
+/** How long the lock is asked for in every turn of the event loop: some commits of others. */
+const eagerMs = 2;
 const pauseMinMs = 1;
 const pauseMaxMs = 20;
 
@@ -17,6 +21,8 @@ export class Writer {
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #begin: Statement;
+  readonly #waitNot: Statement;
+  readonly #waitAgain: Statement;
   readonly #commit: Statement;
   readonly #rollback: Statement;
   #last: Promise<unknown> = Promise.resolve();
@@ -25,6 +31,8 @@ export class Writer {
     this.#db = db;
     this.#clock = clock;
     this.#begin = db.prepare('BEGIN IMMEDIATE');
+    this.#waitNot = db.prepare('PRAGMA busy_timeout = 0');
+    this.#waitAgain = db.prepare(`PRAGMA busy_timeout = ${limits.busyTimeoutMs}`);
     this.#commit = db.prepare('COMMIT');
     this.#rollback = db.prepare('ROLLBACK');
   }
@@ -42,18 +50,33 @@ export class Writer {
   }
 
   async #attempt<T>(doing: string, work: () => T): Promise<T> {
-    const endMs = this.#clock.monotonic() + limits.writeWaitMsDefault;
-    for (let pauseMs = pauseMinMs; ; pauseMs = Math.min(pauseMs * 2, pauseMaxMs)) {
+    const startMs = this.#clock.monotonic();
+    for (let pauseMs = pauseMinMs; ; ) {
       if (!this.#db.open) throw new OutboxClosedError(`${doing}: the outbox is closed`);
-      try {
-        this.#begin.run();
-        break;
-      } catch (error) {
-        if (!isBusy(error) || this.#clock.monotonic() >= endMs) throw toOutboxError(error, doing);
+      if (this.#tryBegin(doing, startMs)) break;
+      if (this.#clock.monotonic() - startMs < eagerMs) {
+        await nextTurn();
+        continue;
       }
       await pause(this.#clock, pauseMs);
+      pauseMs = Math.min(pauseMs * 2, pauseMaxMs);
     }
     return this.#finish(doing, work);
+  }
+
+  /** False while another process has the write lock and there is time to wait for it. */
+  #tryBegin(doing: string, startMs: number): boolean {
+    try {
+      this.#waitNot.get();
+      this.#begin.run();
+      return true;
+    } catch (error) {
+      const late = this.#clock.monotonic() - startMs >= limits.writeWaitMsDefault;
+      if (!isBusy(error) || late) throw toOutboxError(error, doing);
+      return false;
+    } finally {
+      this.#waitAgain.get(); // for reads, which wait for nothing but a recovery
+    }
   }
 
   #finish<T>(doing: string, work: () => T): T {

@@ -85,7 +85,7 @@ class Inquiry {
   async run(): Promise<SinkInspection> {
     const connected = await this.#part(this.#admin.connect());
     if (connected !== undefined) return { ...connected, connected: false };
-    const cluster = await this.#part(this.#admin.describeCluster());
+    const cluster = await this.#part(anotherTime(() => this.#admin.describeCluster(), 8));
     // From here on the client uses the addresses that the brokers advertise.
     if ('code' in cluster) return { ...cluster, connected: true };
     const [brokers, topics] = await Promise.all([
@@ -164,12 +164,12 @@ class Inquiry {
 }
 
 /** kafkajs asks any broker, and one that is away fails the question: the next is another one. */
-async function anotherTime<T>(ask: () => Promise<T>): Promise<T> {
+async function anotherTime<T>(ask: () => Promise<T>, times = triesMax): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await ask();
     } catch (error) {
-      if (tries === triesMax || classify(error).kind !== 'outage') throw error;
+      if (tries === times || classify(error).kind !== 'outage') throw error;
     }
   }
 }

@@ -47,6 +47,7 @@ const report: BenchReport = {
     groupCommitRatio: measure([9]),
   },
   drain: [point(10, [80, 100, 90], [85, 95, 90]), point(1_000, [10, 11, 12], [100, 101, 102])],
+  drainAlike: point(10, [90, 90, 90], [100, 100, 100]),
   latency: { eventsPerSecond: 500, ours: way, bare: way, p99Ratio: measure([1]) },
   footprint: {
     events: 1_000,

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OutboxBusyError } from '../../../src/core/errors.ts';
 import type { SendFailure } from '../../../src/sink/driver.ts';
+import { logEvents } from '../../../src/telemetry/log.ts';
 import { RelayBench } from '../../support/relay-bench.ts';
 
 let bench: RelayBench;
@@ -28,7 +29,7 @@ describe('a relay', () => {
     await bench.core.start();
     await bench.clock.advance(1_000);
     bench.append('orders', 'later');
-    await bench.clock.advance(100); // seen by the poll, within a few of its intervals
+    await bench.clock.advance(1_000); // seen by the poll; then the lane is watched for a moment
     expect(bench.written('orders')).toEqual([...numbers(25), 'later']);
     expect(delivered.map(({ count, cursor }) => [count, cursor])).toEqual([
       [10, 10],
@@ -64,6 +65,37 @@ describe('a relay', () => {
     tooFew = false;
     await bench.clock.advance(3_000); // asks each second, and lets go every two
     expect(bench.written('orders')).toEqual(['waits']);
+  });
+
+  it('does not repeat without end what is written beside a partition that is away', async () => {
+    let repeats = 0;
+    bench.driver.interceptSends(async (records) => {
+      if (!records.some(({ topic }) => topic === 'away')) return null;
+      repeats += records.filter(({ topic }) => topic === 'orders').length; // Kafka has these
+      return failure('partition-away', 'NOT_ENOUGH_REPLICAS');
+    });
+    bench.append('orders', ...numbers(5));
+    bench.append('away', 'waits');
+    bench.append('orders', 'behind it');
+    await bench.core.start();
+    await bench.clock.advance(600_000);
+    expect(repeats).toBeLessThanOrEqual(2 * 6);
+    expect(bench.store.readLane(0).cursor).toBeGreaterThanOrEqual(4);
+  });
+
+  it('goes on beside a listener that rejects, and a logger that always throws', async () => {
+    const warnings = bench.listen('warning');
+    const refuse = () => {
+      throw new Error('closed');
+    };
+    logEvents(bench.emitter, { debug: refuse, info: refuse, warn: refuse, error: refuse });
+    bench.emitter.on('delivered', (async () => refuse()) as never);
+    bench.append('orders', 'one');
+    await bench.core.start();
+    await bench.clock.advance(1_000);
+    expect(bench.written('orders')).toEqual(['one']);
+    const told = warnings.map(({ message }) => message);
+    expect(told).toEqual(['the logger threw: closed', 'a listener of delivered threw: closed']);
   });
 
   it('goes on beside a listener that throws, and says so', async () => {

@@ -38,7 +38,8 @@ const rules = `
   client secret, or \`tokenFile\`, or \`fetchKafkaToken\` in code. GSSAPI takes \`keytab\` or
   \`credentialCache\`, or what the environment says.
 - Files of \`kafka\` must be there and readable when a relay or the doctor starts. They are read
-  again later, so that a rotated secret or certificate needs no restart.
+  again later, so that a rotated secret or certificate needs no restart. [Security](security.md)
+  has the names of other clients beside ours, and what each failure means.
 
 ## Other variables
 

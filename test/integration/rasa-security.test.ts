@@ -55,10 +55,10 @@ async function waits(listener: ListenerName, options: Options, code: string) {
   await publish(started);
   const failures = () => started.relay?.status().lanes.map(({ failure }) => failure?.code);
   await until(code, () => failures()?.includes(code));
+  await until('it is logged', () => JSON.stringify(scene.lines).includes(code));
   expect(started.isReady()).toBe(false);
   expect(started.relay?.status().pending).toBe(turns);
   const logged = JSON.stringify(scene.lines);
-  expect(logged).toContain(code);
   if (options.sasl_password) expect(logged).not.toContain(options.sasl_password);
   await started.close({ deadlineMs: 1_000 });
 }

@@ -1,4 +1,4 @@
-/** acceptance.md, guarantees.md and rasa.md name tests; each name must be a test that exists. */
+/** Documents that name tests; each name must be a test that exists. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,7 +30,7 @@ const citations = (text: string) =>
 const unknown = (text: string) => citations(text).filter((name) => !tests.has(name));
 
 describe('the tests named by the documents', () => {
-  it.each(['docs/acceptance.md', 'docs/guarantees.md', 'docs/rasa.md'])(
+  it.each(['docs/acceptance.md', 'docs/guarantees.md', 'docs/rasa.md', 'docs/security.md'])(
     'of %s exist',
     (document) => {
       const text = textOf(document);

@@ -70,7 +70,8 @@ describe('the demo', () => {
     timeout: runMaxMs,
   }, async () => {
     const reportFile = join(folder, 'report.json');
-    const args = ['--events', '4000', '--outage', '6', '--json', '--report', reportFile];
+    // So many that a backlog of some seconds is not drained before Redis can be flushed.
+    const args = ['--events', '24000', '--outage', '6', '--json', '--report', reportFile];
     const { child, output, ended } = startDemo(...args);
     const code = await ended;
     expect(output.stderr).toContain('PASSED');
@@ -78,8 +79,8 @@ describe('the demo', () => {
     const report = JSON.parse(readFileSync(reportFile, 'utf8')) as DemoReport;
     expect(JSON.parse(output.stdout)).toEqual(report);
     expect(report).toMatchObject({
-      accepted: 4_000,
-      delivered: 4_000,
+      accepted: 24_000,
+      delivered: 24_000,
       lost: 0,
       reordered: 0,
       mismatched: 0,

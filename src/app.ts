@@ -10,7 +10,7 @@ import { limits } from './core/limits.ts';
 import { Outbox } from './enqueue/outbox.ts';
 import type { Database } from './outbox/sqlite/database.ts';
 import { openSqliteOutbox } from './outbox/sqlite/open.ts';
-import type { OutboxIdentity, OutboxStore } from './outbox/store.ts';
+import type { OutboxStore } from './outbox/store.ts';
 import { createRelayEmitter, type RelayEvents } from './relay/events.ts';
 import type { StepHook } from './relay/lane.ts';
 import { RelayCore } from './relay/relay.ts';
@@ -149,15 +149,12 @@ export class Relay {
     const opened = openSqliteOutbox({ path }, how);
     this.#store = opened.openStore();
     opened.close();
-    this.#core = createCore({
-      config: this.#config,
-      hooks: this.#hooks,
-      store: this.#store,
-      emitter: this.#emitter,
-    });
+    const parts = { config: this.#config, hooks: this.#hooks, emitter: this.#emitter };
     try {
+      this.#core = createCore({ ...parts, store: this.#store });
       await this.#core.start();
     } catch (error) {
+      if (this.#core === null) this.#store.close(); // otherwise the core's to close
       await this.stop({ deadlineMs: 0 }).catch(() => {}); // why it did not start is the news
       throw error;
     }
@@ -272,41 +269,4 @@ function createCore({ config, hooks, store, emitter }: CoreParts): RelayCore {
     onStep: hooks.onStep ?? (() => {}),
     logsIn: security.login !== null,
   });
-}
-
-/** What {@link migrateOutbox} did, and the outbox as it is now. */
-export interface MigrateResult extends OutboxIdentity {
-  /** Names of the migrations that this call applied. */
-  readonly applied: readonly string[];
-  /** The number of lanes that this call changed, or `null`. */
-  readonly lanesBefore: number | null;
-}
-
-/**
- * Makes an outbox at `path`, or brings it to this version's schema.
- * @param lanes 1 to 256, for a new outbox or a drained one. Default: 8, or the file's
- * @throws as `openOutbox`; LANES_IN_USE
- */
-export function migrateOutbox(path: string, lanes?: number): MigrateResult {
-  const how = { clock: systemClock, schema: 'auto', lanes, changeLanes: true } as const;
-  const opened = openSqliteOutbox({ path }, how);
-  opened.close();
-  const { identity, migrated, lanesBefore } = opened;
-  return { ...identity, applied: migrated, lanesBefore };
-}
-
-/** Reads the status of one file as often as wanted. */
-export interface StatusReader {
-  /** The status now. Throws OUTBOX_BUSY, OUTBOX_IO, OUTBOX_CLOSED. */
-  read(): OutboxStatus;
-  /** Closes the file. Legal twice. */
-  close(): void;
-}
-
-/** The status of an outbox file, with or without a relay. Writes and migrates nothing. */
-export function openStatus(path: string): StatusReader {
-  const opened = openSqliteOutbox({ path, create: false }, { clock: systemClock, schema: 'look' });
-  const store = opened.openStore();
-  opened.close();
-  return { read: () => readStatus(store, systemClock), close: () => store.close() };
 }

@@ -16,8 +16,9 @@ export type { Database } from './outbox/sqlite/database.ts';
 
 // Making and upgrading the file
 
-export { type MigrateMode, type MigrateResult, migrateOutbox } from './app.ts';
+export type { MigrateMode } from './app.ts';
 export type { OutboxIdentity } from './outbox/store.ts';
+export { type MigrateResult, migrateOutbox } from './outbox-file.ts';
 
 // Relaying them
 
@@ -34,9 +35,9 @@ export type { RelayMetrics } from './telemetry/metrics.ts';
 export type { Diagnosis } from './admin/doctor/doctor.ts';
 export type { CheckId, Finding, Severity } from './admin/doctor/finding.ts';
 export type { LaneStatus, OutboxStatus } from './admin/status.ts';
-export { openStatus, type StatusReader } from './app.ts';
 export { type DiagnoseHooks, diagnose } from './diagnose.ts';
 export type { CircuitState, LaneFailure } from './outbox/store.ts';
+export { openStatus, type StatusReader } from './outbox-file.ts';
 
 // Errors: one class, told apart by `code` (docs/errors.md)
 

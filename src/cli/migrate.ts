@@ -1,7 +1,7 @@
 /** `outbox-relay migrate`: makes an outbox, or brings one to this version's schema. */
 import type { Command } from 'commander';
-import { migrateOutbox } from '../app.ts';
 import { resolveFile } from '../config/resolve.ts';
+import { migrateOutbox } from '../outbox-file.ts';
 import { addOptions, type Flags, readOptions } from './options.ts';
 import { printJson } from './report.ts';
 

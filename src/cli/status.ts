@@ -1,9 +1,9 @@
 /** `outbox-relay status`: how an outbox and its relay are, from the file alone. */
 import type { Command } from 'commander';
 import type { OutboxStatus } from '../admin/status.ts';
-import { openStatus } from '../app.ts';
 import { resolveFile } from '../config/resolve.ts';
 import { pause, systemClock } from '../core/clock.ts';
+import { openStatus } from '../outbox-file.ts';
 import { addOptions, type Flags, readOptions } from './options.ts';
 import { printJson } from './report.ts';
 import type { Shell } from './shell.ts';

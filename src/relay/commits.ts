@@ -3,7 +3,7 @@
  * only one that looks at the file: eight drains that each look for themselves would cost more
  * than the events.
  */
-import { type Clock, pause } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 
 export class Commits {
   readonly #clock: Clock;
@@ -22,13 +22,18 @@ export class Commits {
    * Resolves when the lane is announced, after `ms`, or when `signal` aborts. A commit that came
    * before is not announced again: look for work in the same turn, then wait.
    */
-  async next(lane: number, ms: number, signal: AbortSignal): Promise<void> {
-    const announced = new AbortController();
-    this.#waiting.set(lane, () => announced.abort());
-    try {
-      await pause(this.#clock, ms, AbortSignal.any([signal, announced.signal]));
-    } finally {
-      this.#waiting.delete(lane);
-    }
+  next(lane: number, ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel();
+        signal.removeEventListener('abort', done);
+        this.#waiting.delete(lane);
+        resolve();
+      };
+      const cancel = this.#clock.after(ms, done);
+      signal.addEventListener('abort', done, { once: true });
+      this.#waiting.set(lane, done);
+    });
   }
 }

@@ -208,33 +208,28 @@ export class LaneDrainer {
 
   async #afterFailure(lease: Lease, batch: Batch, failure: SendFailure): Promise<Progress> {
     const { circuit, topics } = this.#parts;
-    if (failure.kind === 'refused-record' || failure.kind === 'refused-topic') {
+    const refused = failure.kind === 'refused-record' || failure.kind === 'refused-topic';
+    if (!refused) topics.forget(failure.topic);
+    // A bug is perhaps one event's, too: that one is told, and the other lanes are left alone.
+    if (refused || failure.kind === 'bug') {
       if (batch.records.length > 1) {
-        // Halves the batch until it is one event: the refused one, with all before it delivered.
-        this.#eventsMax = Math.ceil(batch.records.length / 2);
+        // Until it is one event: the one at fault, with all before it delivered.
+        this.#halve(batch);
         return 'narrowed';
       }
       const topic = failure.topic ?? batch.records[0]?.topic ?? null;
-      topics.forget(topic);
+      if (refused) topics.forget(topic);
       return this.#fail(lease, { ...failure, topic }, batch.lastSeq);
     }
-    topics.forget(failure.topic);
-    if (failure.kind === 'bug') return this.#afterBug(lease, batch, failure);
     // The other partitions' shares may be written, and would be again at each try: fewer next time,
     // until what stands before the partition that is away is settled.
-    if (failure.kind === 'partition-away') this.#eventsMax = Math.ceil(batch.records.length / 2);
+    if (failure.kind === 'partition-away') this.#halve(batch);
     else circuit.open(failure);
     return this.#fail(lease, failure, null);
   }
 
-  /** Perhaps one event's: that one is found and told, and the other lanes are left alone. */
-  async #afterBug(lease: Lease, batch: Batch, failure: SendFailure): Promise<Progress> {
-    const [first] = batch.records;
-    if (batch.records.length > 1) {
-      this.#eventsMax = Math.ceil(batch.records.length / 2);
-      return 'narrowed';
-    }
-    return this.#fail(lease, { ...failure, topic: first?.topic ?? null }, batch.lastSeq);
+  #halve(batch: Batch): void {
+    this.#eventsMax = Math.ceil(batch.records.length / 2);
   }
 
   async #fail(lease: Lease, failure: SendFailure, seq: number | null): Promise<never> {

@@ -1,4 +1,5 @@
 /** A relay inside an application: its life, without a Kafka or a Redis to be seen. */
+import { readdirSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -56,6 +57,16 @@ it('a relay stops in time while another process keeps the file locked', async ()
   expect(performance.now() - startedMs).toBeLessThan(15_000);
   locker.exec('ROLLBACK');
   locker.close();
+});
+
+it('a relay whose driver cannot be made leaves the file closed', async () => {
+  const createDriver = () => {
+    throw new Error('no driver');
+  };
+  const relay = scene.relay(nowhere, {}, { createDriver });
+  await expect(relay.start()).rejects.toThrow('no driver');
+  // The last connection takes them along.
+  expect(readdirSync(scene.folder)).toEqual(['outbox.db']);
 });
 
 it('a relay that is stopped while it starts ends stopped', async () => {

@@ -17,17 +17,9 @@ import type { Clock } from '../../core/clock.ts';
 import { KerberosMissingError } from '../../core/errors.ts';
 import { LoginFault } from '../login-fault.ts';
 import type { Login } from '../security.ts';
+import { type Exchange, exchangeOf } from './exchange.ts';
 
 export type GssapiLogin = Extract<Login, { readonly mechanism: 'GSSAPI' }>;
-
-/** One message to the broker and its answer, as kafkajs has it: a length, then bytes. */
-export interface Exchange {
-  readonly request: { encode(): Promise<Buffer> };
-  readonly response: {
-    decode(answer: Buffer): Promise<Buffer>;
-    parse(answer: Buffer): Promise<Buffer>;
-  };
-}
 
 export interface GssapiConnection {
   readonly host: string;
@@ -147,15 +139,6 @@ async function said<T>(service: string, act: () => Promise<T>): Promise<T> {
     const text = error instanceof Error ? error.message : String(error);
     throw new LoginFault('LOGIN_FAILED', `Kerberos login to ${service}: ${text}`);
   }
-}
-
-function exchangeOf(bytes: Buffer): Exchange {
-  const size = Buffer.alloc(4);
-  size.writeInt32BE(bytes.length);
-  return {
-    request: { encode: async () => Buffer.concat([size, bytes]) },
-    response: { decode: async (answer) => answer.subarray(4), parse: async (answer) => answer },
-  };
 }
 
 const distrustEveryMs = 60_000;

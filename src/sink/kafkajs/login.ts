@@ -13,6 +13,7 @@ import { LoginFault } from '../login-fault.ts';
 import { readSecret } from '../secrets.ts';
 import type { Login, TokenSource } from '../security.ts';
 import { fetchToken } from '../token.ts';
+import { exchangeOf } from './exchange.ts';
 import { type GssapiLogin, gssapiProvider } from './gssapi.ts';
 
 /** As kafkajs has them, as far as they are used; a message is its length and its bytes. */
@@ -133,13 +134,4 @@ function bearerProvider(source: TokenSource): LoginProvider {
       throw new LoginFault('LOGIN_FAILED', `the broker refuses the token: ${refusal.toString()}`);
     },
   });
-}
-
-function exchangeOf(bytes: Buffer): Exchange {
-  const size = Buffer.alloc(4);
-  size.writeInt32BE(bytes.length);
-  return {
-    request: { encode: async () => Buffer.concat([size, bytes]) },
-    response: { decode: async (answer) => answer.subarray(4), parse: async (answer) => answer },
-  };
 }

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Exchange } from '../../../src/sink/kafkajs/exchange.ts';
 import {
-  type Exchange,
   ensureKerberos,
   type GssapiLogin,
   gssapiProvider,

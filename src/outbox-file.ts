@@ -1,0 +1,42 @@
+/** An outbox file by its path: made, upgraded, looked at; no events are written or relayed. */
+import { type OutboxStatus, readStatus } from './admin/status.ts';
+import { systemClock } from './core/clock.ts';
+import { openSqliteOutbox } from './outbox/sqlite/open.ts';
+import type { OutboxIdentity } from './outbox/store.ts';
+
+/** What {@link migrateOutbox} did, and the outbox as it is now. */
+export interface MigrateResult extends OutboxIdentity {
+  /** Names of the migrations that this call applied. */
+  readonly applied: readonly string[];
+  /** The number of lanes that this call changed, or `null`. */
+  readonly lanesBefore: number | null;
+}
+
+/**
+ * Makes an outbox at `path`, or brings it to this version's schema.
+ * @param lanes 1 to 256, for a new outbox or a drained one. Default: 8, or the file's
+ * @throws as `openOutbox`; LANES_IN_USE
+ */
+export function migrateOutbox(path: string, lanes?: number): MigrateResult {
+  const how = { clock: systemClock, schema: 'auto', lanes, changeLanes: true } as const;
+  const opened = openSqliteOutbox({ path }, how);
+  opened.close();
+  const { identity, migrated, lanesBefore } = opened;
+  return { ...identity, applied: migrated, lanesBefore };
+}
+
+/** Reads the status of one file as often as wanted. */
+export interface StatusReader {
+  /** The status now. Throws OUTBOX_BUSY, OUTBOX_IO, OUTBOX_CLOSED. */
+  read(): OutboxStatus;
+  /** Closes the file. Legal twice. */
+  close(): void;
+}
+
+/** The status of an outbox file, with or without a relay. Writes and migrates nothing. */
+export function openStatus(path: string): StatusReader {
+  const opened = openSqliteOutbox({ path, create: false }, { clock: systemClock, schema: 'look' });
+  const store = opened.openStore();
+  opened.close();
+  return { read: () => readStatus(store, systemClock), close: () => store.close() };
+}

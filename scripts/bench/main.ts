@@ -15,6 +15,9 @@ import { startServices } from './services.ts';
 /** On the disk of the checkout: a temporary folder may be memory. */
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
+/** Each leaves nothing behind. */
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 async function bench(options: BenchOptions): Promise<BenchReport> {
   const endings = new Endings();
   const folder = mkdtempSync(join(root, '.bench-'));
@@ -25,7 +28,7 @@ async function bench(options: BenchOptions): Promise<BenchReport> {
     process.stderr.write(`${String(seconds).padStart(5)} s  ${text}\n`);
   };
   const interrupt = () => void endings.endAll().then(() => process.exit(130));
-  process.once('SIGINT', interrupt);
+  for (const signal of signals) process.once(signal, interrupt);
   try {
     tell('Kafka and Redis are started');
     const services = await startServices(endings);
@@ -61,7 +64,7 @@ async function bench(options: BenchOptions): Promise<BenchReport> {
     });
     return { accept, drain, drainAlike, latency, footprint, ...outcome };
   } finally {
-    process.off('SIGINT', interrupt);
+    for (const signal of signals) process.off(signal, interrupt);
     for (const fault of await endings.endAll()) tell(`could not be ended: ${fault}`);
   }
 }

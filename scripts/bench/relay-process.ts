@@ -30,6 +30,10 @@ export class RelayProcess {
     const child = spawn(process.execPath, [...nodeFlags, main, 'run', ...options, ...more], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    // An interrupted benchmark must not leave a relay behind.
+    const kill = () => child.kill('SIGKILL');
+    process.once('exit', kill);
+    child.once('exit', () => process.off('exit', kill));
     const lines = createInterface({ input: child.stdout });
     const ended = once(child, 'exit').then(([code]) => {
       throw new Error(`the relay ended with ${code}`);

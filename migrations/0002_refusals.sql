@@ -24,18 +24,18 @@ CREATE TABLE outbox_held (
   order_key       BLOB,
   state           TEXT    NOT NULL CHECK (state IN ('retrying', 'blocked', 'dead', 'skipped')),
   attempts        INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
-  next_attempt_at INTEGER,
+  next_attempt_at INTEGER, -- of a dead one: when its copy goes to the dead-letter topic
   send_no         INTEGER CHECK (send_no > 0), -- while a send of it is outstanding
   code            TEXT,
   message         TEXT,
   first_failed_at INTEGER,
-  last_failed_at  INTEGER,
-  copied          INTEGER NOT NULL DEFAULT 0 CHECK (copied IN (0, 1)) -- to the dead-letter topic
+  last_failed_at  INTEGER
 ) STRICT;
 
 CREATE INDEX outbox_held_by_key ON outbox_held (topic, order_key, seq);
 CREATE INDEX outbox_held_by_lane ON outbox_held (lane, topic, seq);
-CREATE INDEX outbox_held_due ON outbox_held (lane, next_attempt_at) WHERE state = 'retrying';
+CREATE INDEX outbox_held_due ON outbox_held (lane, next_attempt_at)
+WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX outbox_held_dead ON outbox_held (lane, seq) WHERE state = 'dead';
 CREATE INDEX outbox_held_sending ON outbox_held (lane) WHERE send_no IS NOT NULL;
 

@@ -12,7 +12,7 @@ import type { Database } from './outbox/sqlite/database.ts';
 import { openSqliteOutbox } from './outbox/sqlite/open.ts';
 import type { OutboxStore } from './outbox/store.ts';
 import { createRelayEmitter, type RelayEvents } from './relay/events.ts';
-import type { StepHook } from './relay/lane.ts';
+import type { StepHook } from './relay/lane-parts.ts';
 import { RelayCore } from './relay/relay.ts';
 import type { Driver } from './sink/driver.ts';
 import { createKafkaJsDriver } from './sink/kafkajs/driver.ts';
@@ -231,7 +231,7 @@ interface CoreParts {
 
 function createCore({ config, hooks, store, emitter }: CoreParts): RelayCore {
   const clock = hooks.clock ?? systemClock;
-  const { retry, redis } = config;
+  const { retry, redis, deadLetter } = config;
   const { lanes, outboxId } = store.identity;
   const onWarning = (code: string, message: string, cause: unknown) => {
     emitter.emit('warning', { code, message, cause });
@@ -255,6 +255,10 @@ function createCore({ config, hooks, store, emitter }: CoreParts): RelayCore {
     createFallback: redis === null || hooks.inProcessDrain === false ? null : inProcess,
     partitioner: choosePartition,
     retry,
+    deadLetter: {
+      deadBlocks: deadLetter.order === 'block',
+      deadLetterTopic: deadLetter.topic,
+    },
     bounds: {
       events: config.batchEvents,
       bytes: config.batchBytes,

@@ -51,7 +51,7 @@ export {
 // Replacing parts, in tests above all
 
 export type { Clock } from './core/clock.ts';
-export type { DrainStep, StepHook } from './relay/lane.ts';
+export type { DrainStep, StepHook } from './relay/lane-parts.ts';
 export type {
   Driver,
   LeadersOutcome,

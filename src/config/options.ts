@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { limits } from '../core/limits.ts';
+import { deadLetterGroup } from './dead-letter.ts';
 import { day, facts, milliseconds } from './facts.ts';
 import { kafkaGroup } from './kafka.ts';
 import { retryShape } from './retry.ts';
@@ -98,12 +99,13 @@ export const optionsSchema = z.strictObject({
       }),
     ),
   retry: z.strictObject(retryShape).optional(),
+  deadLetter: deadLetterGroup,
   kafka: kafkaGroup,
   createTopics: topicCreation.optional().meta(
     facts({
       description:
         'A missing topic: `broker` lets the broker create it if it is set to, ' +
-        '`never` stops the lane, `{"partitions": 6, "replicationFactor": 3}` creates it so.',
+        '`never` sets its events aside until it is there, `{"partitions": 6, "replicationFactor": 3}` creates it so.',
       fallback: 'broker',
       flag: 'create-topics',
       value: 'HOW',

@@ -30,13 +30,14 @@ export interface RelayOptions {
   /** Options of `retry`. */
   retry?: {
     /**
-     * Tries after the first one in a round; a job has this many attempts plus one. A round
-     * that is used up drops nothing: the next one follows. 0 to 1,000,000, default: 60.
+     * Tries after the first one: of an event that Kafka refuses, and of a job’s round. An
+     * outage costs an event none of them; a round that is used up drops nothing. 0 to
+     * 1,000,000, default: 60.
      */
     retries?: number | undefined;
     /**
-     * Wait before a failed drain is tried again. When Kafka answers again nothing waits for
-     * it. 0 to 86,400,000, ms, default: 5000.
+     * Wait before a refused event, or a failed drain, is tried again. When Kafka answers again
+     * nothing waits for it. 0 to 86,400,000, ms, default: 5000.
      */
     delayMs?: number | undefined;
     /**
@@ -53,6 +54,20 @@ export interface RelayOptions {
      * Share of the delay that is drawn at random and taken off. 0 to 1, default: 0.
      */
     jitter?: number | undefined;
+  } | undefined;
+  /** Options of `deadLetter`. */
+  deadLetter?: {
+    /**
+     * What the others of a dead event’s key do: `block` waits for an operator, `continue` goes
+     * on without it. `block`, `continue`, default: block.
+     */
+    order?: 'block' | 'continue' | undefined;
+    /**
+     * Topic that gets a copy of each dead event, with the cause in its headers. The event
+     * itself stays in the outbox, whatever becomes of the copy. 0 to 249 characters, default:
+     * none.
+     */
+    topic?: string | null | undefined;
   } | undefined;
   /** Options of `kafka`. */
   kafka?: {
@@ -177,9 +192,9 @@ export interface RelayOptions {
     compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd' | undefined;
   } | undefined;
   /**
-   * A missing topic: `broker` lets the broker create it if it is set to, `never` stops the
-   * lane, `{"partitions": 6, "replicationFactor": 3}` creates it so. `broker`, `never` or an
-   * object, default: broker.
+   * A missing topic: `broker` lets the broker create it if it is set to, `never` sets its
+   * events aside until it is there, `{"partitions": 6, "replicationFactor": 3}` creates it so.
+   * `broker`, `never` or an object, default: broker.
    */
   createTopics?: 'broker' | 'never' | { partitions: number; replicationFactor: number } | undefined;
   /**

@@ -22,6 +22,7 @@ export interface RelayConfig {
   readonly redis: string | null;
   readonly redisPrefix: string;
   readonly retry: RetryPolicy;
+  readonly deadLetter: { readonly order: 'block' | 'continue'; readonly topic: string | null };
   readonly security: BrokerSecurity;
   readonly compression: Compression;
   readonly createTopics: Readonly<NonNullable<RelayOptions['createTopics']>>;
@@ -155,7 +156,12 @@ function faultsOf(issue: z.core.$ZodIssue, loaded: Loaded): Fault[] {
   return [withOrigin({ path: path || 'options', problem: problemOf(issue), received }, loaded)];
 }
 
-const allPaths = [...optionEntries.map(({ path }) => path.join('.')), 'retry', 'kafka'];
+const allPaths = [
+  ...optionEntries.map(({ path }) => path.join('.')),
+  'retry',
+  'deadLetter',
+  'kafka',
+];
 
 /** What may be shown of the value at a path; what holds a secret, or is in one, counts too. */
 function secrecyOf(path: string): Secrecy {
@@ -182,6 +188,7 @@ function valueAt(options: unknown, path: readonly PropertyKey[]): unknown {
 
 function withDefaults(given: Given, fetchToken: FetchToken | null): RelayConfig {
   const { db, brokers, retry = {}, createTopics = 'broker', kafka = {} } = given;
+  const { order = 'block', topic = null } = given.deadLetter ?? {};
   invariant(db !== undefined && brokers !== undefined, 'a checked option is there');
   return Object.freeze({
     db,
@@ -196,6 +203,7 @@ function withDefaults(given: Given, fetchToken: FetchToken | null): RelayConfig 
       maxDelayMs: retry.maxDelayMs ?? limits.maxDelayMsDefault,
       jitter: retry.jitter ?? 0,
     }),
+    deadLetter: Object.freeze({ order, topic }),
     security: securityOf(kafka, fetchToken),
     compression: kafka.compression ?? 'none',
     createTopics: typeof createTopics === 'string' ? createTopics : Object.freeze(createTopics),

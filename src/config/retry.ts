@@ -11,9 +11,10 @@ export const retryShape = {
     .optional()
     .meta(
       facts({
-        description: 'Tries after the first one in a round; a job has this many attempts plus one.',
+        description:
+          'Tries after the first one: of an event that Kafka refuses, and of a job’s round.',
         fallback: String(limits.retriesDefault),
-        note: 'A round that is used up drops nothing: the next one follows.',
+        note: 'An outage costs an event none of them; a round that is used up drops nothing.',
         flag: 'retries',
         value: 'N',
       }),
@@ -22,7 +23,7 @@ export const retryShape = {
     .optional()
     .meta(
       facts({
-        description: 'Wait before a failed drain is tried again.',
+        description: 'Wait before a refused event, or a failed drain, is tried again.',
         fallback: String(limits.delayMsDefault),
         unit: 'ms',
         note: 'When Kafka answers again nothing waits for it.',

@@ -52,3 +52,23 @@ export async function within<T>(
     cancel();
   }
 }
+
+const jumpMs = 1_000;
+
+/** Sees a wall clock that is set back: times that were stored before lie too far ahead then. */
+export class WallClockWatch {
+  readonly #clock: Clock;
+  #offsetMs = Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Since the last call; the first one says so too, for times that others have stored. */
+  wentBack(): boolean {
+    const offsetMs = this.#clock.now() - this.#clock.monotonic();
+    const back = offsetMs < this.#offsetMs - jumpMs;
+    this.#offsetMs = offsetMs;
+    return back;
+  }
+}

@@ -36,8 +36,8 @@ export interface OutboxEvent<Topic extends string = string, Value = unknown> {
   readonly dedupeTtlMs?: number;
   /**
    * Tries after the first one that Kafka may refuse this event, 0 to 1,000,000. An outage costs
-   * none of them. Stored with the event; no effect yet: a refused event stops its lane.
-   * Default: the relay's `retry.retries`.
+   * none of them. Used up, the event is dead and waits for an operator. Default: the relay's
+   * `retry.retries`.
    */
   readonly retries?: number | null;
   /** Wait between those tries, milliseconds, 0 to a day. Default: the relay's `retry.delayMs`. */

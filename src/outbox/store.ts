@@ -11,6 +11,10 @@
  * Not promised: that two reads in a row see the same state.
  */
 import type { AppendResult, EncodedEvent, LoggedEvent } from '../core/event.ts';
+import type { HeldStore, Hold } from './held.ts';
+import type { BatchBounds, Lease } from './lease.ts';
+
+export type { BatchBounds, Lease } from './lease.ts';
 
 /** What makes this file this outbox. */
 export interface OutboxIdentity {
@@ -27,13 +31,6 @@ export interface EventAppender {
    * when none is open. Results are in the order of the events.
    */
   append(events: readonly EncodedEvent[]): AppendResult[];
-}
-
-/** Proof of owning a lane. Each acquisition, also by the same relay, has a new, higher fence. */
-export interface Lease {
-  readonly lane: number;
-  readonly owner: string;
-  readonly fence: number;
 }
 
 /** Why a lane does not move. Kept in the file, so that `status` shows it without a relay. */
@@ -65,6 +62,12 @@ export interface LaneRecord {
   readonly deliveredByJob: number;
   /** Rounds of retries that were used up without success. */
   readonly roundsUsedUp: number;
+  /** Events set aside: `retrying`, `blocked` or `dead`. */
+  readonly held: number;
+  /** Grows when somebody else than the owner changes what is held. */
+  readonly heldRevision: number;
+  /** By an operator: nothing of it is sent. */
+  readonly paused: boolean;
 }
 
 export interface Settlement {
@@ -72,6 +75,8 @@ export interface Settlement {
   readonly cursor: number;
   readonly delivered: number;
   readonly via: 'job' | 'sweep';
+  /** Events at or below the cursor that are set aside. Default: none. */
+  readonly holds?: readonly Hold[];
 }
 
 export type RelayPhase = 'running' | 'stopped';
@@ -94,22 +99,17 @@ export interface OutboxSummary {
   readonly accepted: number;
   readonly delivered: number;
   readonly held: number;
-  /** accepted - delivered - held; exactly 0 when every lane is at its end. */
+  /** What is neither delivered, held, nor removed; exactly 0 when every lane is at its end. */
   readonly pending: number;
   readonly oldestPendingAtMs: number | null;
   readonly lanes: readonly LaneRecord[];
   readonly heartbeat: Heartbeat | null;
 }
 
-export interface BatchBounds {
-  /** At most this many events, 1 or more. */
-  readonly events: number;
-  /** At most this many bytes of key, value and headers; the first event is always given. */
-  readonly bytes: number;
-}
-
 export interface OutboxStore {
   readonly identity: OutboxIdentity;
+  /** Events that are set aside, and what keeps them. */
+  readonly held: HeldStore;
 
   /** One commit for all events, or none of them. Resolves when durable. */
   appendAll(events: readonly EncodedEvent[]): Promise<AppendResult[]>;
@@ -122,8 +122,13 @@ export interface OutboxStore {
 
   /** Differs from the last call's value after a commit by any other connection. Cheap. */
   changeMark(): number;
-  /** Lanes that have an event above their cursor; one index probe a lane. */
+  /**
+   * Lanes with an event above their cursor, or a held one that is due; not the paused ones. A few
+   * index probes a lane.
+   */
   lanesWithWork(): number[];
+  /** When the next held event of any lane is due, wall time; `null`: none waits for a time. */
+  nextDueAtMs(): number | null;
   readLane(lane: number): LaneRecord;
   summary(): OutboxSummary;
   /** The next events of a lane, ascending by seq, all above `afterSeq`; empty = none. */
@@ -144,7 +149,7 @@ export interface OutboxStore {
   holdsLane(lease: Lease): boolean;
   releaseLane(lease: Lease): Promise<boolean>;
 
-  /** Moves the cursor, adds to the counters, clears the failure: one UPDATE. */
+  /** Moves the cursor past what was delivered and what is held, counts, clears the failure. */
   settle(lease: Lease, settlement: Settlement): Promise<boolean>;
   /** Stores why the lane does not move and adds one to `failures`. */
   recordFailure(lease: Lease, failure: LaneFailure): Promise<boolean>;

@@ -1,13 +1,14 @@
 /**
- * From rows of the log to records of one send. Pure.
+ * From events to records of one send. Pure.
  *
- * A batch is always a prefix of what was read, so that cutting it short keeps the order. A row
- * that cannot be sent as it is (foreign writers) is a refused record, found here before the
- * driver sees it; what stands before it is sent first.
+ * A batch is always a prefix of what was read, so that cutting it short keeps the order. It leaves
+ * out, and names, what may not pass: events behind a held one or a stop, and rows that cannot be
+ * sent as they stand (foreign writers), which are refused before the driver sees them.
  */
 import { decodeHeaders, type Header, type LoggedEvent } from '../core/event.ts';
 import { laneOf } from '../core/lane.ts';
 import type { SinkRecord } from '../sink/driver.ts';
+import { Holds } from './holds.ts';
 
 /** Where a record goes; from the partitioner of the sink, handed in by the composition root. */
 export type Partitioner = (
@@ -24,20 +25,34 @@ export interface BatchRules {
   readonly partitioner: Partitioner;
 }
 
+/** Code of an event whose explicit partition its topic does not have. */
+export const outOfRange = 'PARTITION_OUT_OF_RANGE';
+
 /** One event that may not be sent as it stands. */
 export interface RecordFault {
-  readonly seq: number;
-  readonly topic: string;
+  readonly event: LoggedEvent;
   readonly code: string;
   readonly message: string;
+  /** Whether it is dead when its retries are used up. Default: true. */
+  readonly mayDie?: boolean;
 }
 
-export interface Batch {
+/** An event that waits behind another one or a stop. */
+export interface BlockedEvent {
+  readonly seq: number;
+  readonly topic: string;
+  /** `null` when the partitions of its topic are not known. */
+  readonly partition: number | null;
+}
+
+export interface Batch<Event extends LoggedEvent = LoggedEvent> {
   readonly records: readonly SinkRecord[];
-  /** Seq of the last record; 0 when there are none. */
+  /** The events of the records, one for one. */
+  readonly events: readonly Event[];
+  readonly blocked: readonly BlockedEvent[];
+  readonly faults: readonly RecordFault[];
+  /** Seq of the last event that is in one of these; 0 when there is none. */
   readonly lastSeq: number;
-  /** The event right after the records that must be refused, if that is why the batch ends. */
-  readonly fault: RecordFault | null;
 }
 
 /** Partition counts of a topic. */
@@ -48,31 +63,91 @@ export interface TopicPartitions {
   readonly now: number;
 }
 
-/** @param partitionsOf a topic's partitions, or `null` when the batch must end before it */
-export function buildBatch(
-  events: readonly LoggedEvent[],
-  partitionsOf: (topic: string) => TopicPartitions | null,
-  rules: BatchRules,
-): Batch {
-  const records: SinkRecord[] = [];
-  const bytesOf = new PartitionBytes();
-  let lastSeq = 0;
-  for (const event of events) {
-    const partitions = partitionsOf(event.topic);
-    if (partitions === null) break;
-    const built = buildRecord(event, partitions, rules);
-    if ('code' in built) return { records, lastSeq, fault: built };
-    const before = bytesOf.get(built);
-    const bytes = before + recordBytes(built);
-    if (bytes > rules.partitionBytes && before > 0) break;
-    bytesOf.set(built, bytes);
-    records.push(built);
-    lastSeq = event.seq;
-  }
-  return { records, lastSeq, fault: null };
+/** What is known while a batch is built. */
+export interface BatchState {
+  /** A topic's partitions, or `null` when the batch must end before it. */
+  readonly partitionsOf: (topic: string) => TopicPartitions | null;
+  /** What may not pass; `null`: nothing is in the way. */
+  readonly holds: Holds | null;
 }
 
-function buildRecord(
+export function buildBatch<Event extends LoggedEvent>(
+  events: readonly Event[],
+  { partitionsOf, holds }: BatchState,
+  rules: BatchRules,
+): Batch<Event> {
+  const batch = new Building<Event>(rules);
+  const inTheWay = holds === null || holds.isEmpty ? null : holds;
+  for (const event of events) {
+    const { topic } = event;
+    // Of a topic that is stopped the partitions may not be known.
+    if (inTheWay?.isPaused(topic) || inTheWay?.topicStop(topic)) {
+      batch.block(event, null);
+      continue;
+    }
+    const partitions = partitionsOf(topic);
+    if (partitions === null) break;
+    const built = buildRecord(event, partitions, rules);
+    const partition = 'code' in built ? null : built.partition;
+    if (inTheWay?.hasHead(event)) batch.block(event, partition);
+    else if ('code' in built) batch.refuse(built);
+    else if (inTheWay?.stopOf(topic, built.partition)) batch.block(event, partition);
+    else if (!batch.add(event, built)) break;
+  }
+  return batch;
+}
+
+class Building<Event extends LoggedEvent> implements Batch<Event> {
+  readonly records: SinkRecord[] = [];
+  readonly events: Event[] = [];
+  readonly blocked: BlockedEvent[] = [];
+  readonly faults: RecordFault[] = [];
+  lastSeq = 0;
+  readonly #rules: BatchRules;
+  readonly #bytesOf = new PartitionBytes();
+  /** Keys of this batch's own faults: what follows of them waits behind. */
+  #refused: Holds | null = null;
+
+  constructor(rules: BatchRules) {
+    this.#rules = rules;
+  }
+
+  block({ seq, topic }: LoggedEvent, partition: number | null): void {
+    this.blocked.push({ seq, topic, partition });
+    this.lastSeq = seq;
+  }
+
+  refuse(fault: RecordFault): void {
+    const { event } = fault;
+    if (this.#refused?.hasHead(event)) {
+      this.block(event, null);
+      return;
+    }
+    this.#refused ??= Holds.none();
+    this.#refused.addHead(event);
+    this.faults.push(fault);
+    this.lastSeq = event.seq;
+  }
+
+  /** False when the record's partition has its share of bytes: the batch ends before it. */
+  add(event: Event, record: SinkRecord): boolean {
+    if (this.#refused?.hasHead(event)) {
+      this.block(event, record.partition);
+      return true;
+    }
+    const before = this.#bytesOf.get(record);
+    const bytes = before + recordBytes(record);
+    if (bytes > this.#rules.partitionBytes && before > 0) return false;
+    this.#bytesOf.set(record, bytes);
+    this.records.push(record);
+    this.events.push(event);
+    this.lastSeq = event.seq;
+    return true;
+  }
+}
+
+/** The record of an event, or why it may not be sent. */
+export function buildRecord(
   event: LoggedEvent,
   partitions: TopicPartitions,
   rules: BatchRules,
@@ -82,7 +157,7 @@ function buildRecord(
   const lane = laneOf(event, rules.lanes);
   if (lane !== event.lane) {
     const message = `event ${seq} was written to lane ${event.lane}, its key belongs to ${lane}`;
-    return { seq, topic, code: 'LANE_MISMATCH', message };
+    return { event, code: 'LANE_MISMATCH', message };
   }
   let headers: Header[];
   try {
@@ -90,7 +165,7 @@ function buildRecord(
   } catch (error) {
     const reason = (error as Error).message;
     const message = `the stored headers of event ${seq} cannot be read: ${reason}`;
-    return { seq, topic, code: 'HEADERS_UNREADABLE', message };
+    return { event, code: 'HEADERS_UNREADABLE', message };
   }
   if (rules.source !== null) {
     headers.push(
@@ -102,7 +177,7 @@ function buildRecord(
   const partition = rules.partitioner({ key, seq, explicit: event.partition }, forKeys);
   if (partition >= now) {
     const message = `event ${seq} asks for partition ${partition} of ${now}`;
-    return { seq, topic, code: 'PARTITION_OUT_OF_RANGE', message };
+    return { event, code: outOfRange, message };
   }
   return { topic, partition, key, value: event.value, headers, timestampMs: event.createdAtMs };
 }

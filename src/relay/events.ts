@@ -22,6 +22,35 @@ export interface RelayEvents {
   ];
   /** A lane could not send; its events wait. Emitted at every failed try. */
   laneFailed: [{ readonly lane: number; readonly failure: LaneFailure; readonly cause: unknown }];
+  /** Kafka said no to one event: it is held, and the others of its key wait behind it. */
+  refused: [
+    {
+      readonly lane: number;
+      readonly seq: number;
+      readonly topic: string;
+      readonly code: string;
+      readonly message: string;
+      /** Refusals so far, this one counted. */
+      readonly attempts: number;
+      /** Whether its retries are used up: it waits for an operator. */
+      readonly dead: boolean;
+    },
+  ];
+  /** A topic, or one of its partitions, takes no events: they are set aside, and it is asked. */
+  topicStopped: [
+    {
+      readonly lane: number;
+      readonly topic: string;
+      /** `null`: all partitions. */
+      readonly partition: number | null;
+      readonly code: string;
+      readonly message: string;
+    },
+  ];
+  /** What a stop had set aside is delivered. */
+  topicResumed: [
+    { readonly lane: number; readonly topic: string; readonly partition: number | null },
+  ];
   /**
    * Kafka does not let the relay in: a wrong password, a certificate that is not trusted. Emitted
    * when the code is a new one and once a minute while it lasts; `hint` says what to do.

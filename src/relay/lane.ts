@@ -1,73 +1,61 @@
 /**
- * Drains one lane: claim, then read, send, settle until it is empty or the slice is over, then
- * give the lane back and look once more.
+ * Drains one lane: claim, then send held events that are due and the next of the log in turn,
+ * until there are none or the slice is over; then give the lane back and look once more.
  *
- * What a kill -9 leaves between any two steps:
- *   claimed … read … checked : nothing has left; the next owner starts from the same cursor.
- *   sent … before settled    : the batch is in Kafka and the cursor is not moved; the next owner
- *                              sends the same batch again: duplicates, no loss, order kept,
- *                              because no later batch of the lane was sent before this one's ack.
- *   settled … released       : an owner without a lock, taken over at once.
+ * A kill -9 between claim and release leaves an owner without a lock, taken over at once. The
+ * steps in between are told where they are: log-drain.ts, held-drain.ts.
  */
-import type { Clock } from '../core/clock.ts';
-import { pause } from '../core/clock.ts';
-import { DrainFailedError, invariant, OutboxRelayError } from '../core/errors.ts';
-import type { LoggedEvent } from '../core/event.ts';
-import type { BatchBounds, LaneFailure, Lease, OutboxStore } from '../outbox/store.ts';
-import type { Driver, Sender, SendFailure } from '../sink/driver.ts';
+import { WallClockWatch } from '../core/clock.ts';
+import type { LaneRecord, Lease } from '../outbox/store.ts';
 import type { DrainRequest } from '../trigger/trigger.ts';
-import { type Batch, type BatchRules, buildBatch } from './batch.ts';
-import type { Circuit } from './circuit.ts';
-import type { Commits } from './commits.ts';
-import type { RelayEmitter } from './events.ts';
-import type { LeaseKeeper } from './lease.ts';
-import type { Topics } from './topics.ts';
+import { HeldDrain } from './held-drain.ts';
+import { HeldSends } from './held-sends.ts';
+import { Holds } from './holds.ts';
+import { LaneJournal, type LaneParts } from './lane-parts.ts';
+import { LogDrain } from './log-drain.ts';
+import { Stops } from './stops.ts';
 
-/** Named moments of a drain, for fault tests: a hook may kill the process at each. */
-export type DrainStep = 'claimed' | 'read' | 'checked' | 'sent' | 'settled' | 'released';
-/** Waited for at every step of every drain. */
-export type StepHook = (step: DrainStep, lane: number) => void | Promise<void>;
+const lingerMs = 250;
 
-export interface LaneParts {
-  readonly store: OutboxStore;
-  readonly driver: Driver;
-  readonly clock: Clock;
-  readonly emitter: RelayEmitter;
-  readonly leases: LeaseKeeper;
-  readonly circuit: Circuit;
-  readonly topics: Topics;
-  readonly commits: Commits;
-  readonly rules: BatchRules;
-  readonly bounds: BatchBounds;
-  readonly sendTimeoutMs: number;
-  /** How long one drain goes on before it lets others run, milliseconds. */
-  readonly sliceMs: number;
-  readonly onStep: StepHook;
+/** What may not pass, as the owner of one fence has read it. */
+interface Known {
+  readonly fence: number;
+  readonly revision: number;
+  readonly holds: Holds;
 }
-
-type Progress = 'sent' | 'narrowed' | 'empty' | 'leaseLost';
 
 export class LaneDrainer {
   readonly lane: number;
   readonly #parts: LaneParts;
-  #sender: Sender | null = null;
-  #lastSendMs = 0;
-  /** Events a batch may have now: halves when a record is refused, doubles when one is sent. */
-  #eventsMax: number;
+  readonly #journal: LaneJournal;
+  readonly #stops: Stops;
+  readonly #log: LogDrain;
+  readonly #sends: HeldSends;
+  readonly #held: HeldDrain;
+  #known: Known | null = null;
+  readonly #clock: WallClockWatch;
+  #lastDrainMs = 0;
 
   constructor(lane: number, parts: LaneParts) {
     this.lane = lane;
     this.#parts = parts;
-    this.#eventsMax = parts.bounds.events;
+    this.#journal = new LaneJournal(lane, parts);
+    this.#clock = new WallClockWatch(parts.clock);
+    this.#clock.wentBack(); // from now on
+    this.#stops = new Stops(lane, parts);
+    this.#log = new LogDrain(lane, parts, this.#stops);
+    this.#sends = new HeldSends(lane, parts);
+    this.#held = new HeldDrain(parts, this.#stops, this.#sends);
   }
 
   /**
-   * Runs one drain. Resolves when the lane is empty, belongs to somebody else, or the slice is
-   * over (`again: true`).
-   * @throws DRAIN_FAILED when nothing more can be sent for now; the lane's failure is stored.
+   * Runs one drain. Resolves when nothing more is to be sent, the lane belongs to somebody else or
+   * is paused, or the slice is over (`again: true`).
+   * @throws DRAIN_FAILED when nothing more can be sent for now; the lane's failure is stored
    */
   async drain(request: DrainRequest): Promise<{ again: boolean }> {
     const { leases, store, onStep } = this.#parts;
+    if (store.readLane(this.lane).paused) return { again: false };
     const lease = await leases.acquire(this.lane);
     if (lease === null) return { again: false };
     let again = false;
@@ -81,185 +69,89 @@ export class LaneDrainer {
     }
     if (request.signal.aborted) return { again: false };
     // An event committed after the last empty read has had its wake-up deduplicated by this run.
-    return { again: again || this.#hasMore(store.readLane(this.lane).cursor) };
+    return { again: again || this.#hasMore(store.readLane(this.lane)) };
   }
 
-  #hasMore(cursor: number): boolean {
+  #hasMore({ cursor, paused }: LaneRecord): boolean {
+    if (paused) return false;
     return this.#parts.store.readBatch(this.lane, cursor, { events: 1, bytes: 1 }).length > 0;
   }
 
   async #passCircuit(lease: Lease): Promise<void> {
     const failure = await this.#parts.circuit.pass();
-    if (failure !== null) await this.#fail(lease, failure, null);
+    if (failure !== null) await this.#journal.fail(lease, failure, null);
   }
 
-  /** Returns whether the slice ended before the lane was empty. */
-  async #drainSlice(lease: Lease, request: DrainRequest): Promise<boolean> {
-    const { clock, sliceMs } = this.#parts;
+  /** Returns whether the slice ended before there was nothing to do. */
+  async #drainSlice(lease: Lease, { signal, via }: DrainRequest): Promise<boolean> {
+    const { clock, sliceMs, store } = this.#parts;
     const startedMs = clock.monotonic();
-    while (!request.signal.aborted) {
-      if (clock.monotonic() - startedMs >= sliceMs) return true;
-      const progress = await this.#sendNext(lease, request);
-      if (progress === 'leaseLost') return false;
-      if (progress === 'empty' && !(await this.#linger(request.signal))) return false;
+    while (!signal.aborted) {
+      this.#lastDrainMs = clock.monotonic();
+      if (this.#lastDrainMs - startedMs >= sliceMs) return true;
+      const record = store.readLane(this.lane);
+      if (record.paused) return false;
+      const holds = await this.#holdsOf(lease, record);
+      if (holds === null) return false;
+      const held = await this.#held.next({ lease, holds, via });
+      if (held === 'leaseLost') return false;
+      const log = await this.#log.next({ lease, holds, cursor: record.cursor, via });
+      if (log === 'leaseLost') return false;
+      if (log !== 'empty' || held !== 'empty') continue;
+      if (!(await this.#linger(holds, signal))) return false;
     }
     return false;
+  }
+
+  /**
+   * Read once, and again after an operator's act or another owner. `null`: the lease was lost.
+   * What another owner has left half done is put right first.
+   */
+  async #holdsOf(lease: Lease, { heldRevision: revision }: LaneRecord): Promise<Holds | null> {
+    const { store, refusals } = this.#parts;
+    const { fence } = lease;
+    const known = this.#known;
+    const isOurs =
+      known !== null &&
+      (known.fence === fence || known.fence === fence - 1) &&
+      !this.#clock.wentBack();
+    if (isOurs && known.revision === revision) {
+      if (known.fence !== fence) this.#known = { ...known, fence };
+      return known.holds;
+    }
+    if (!isOurs && !(await store.held.mend(lease, refusals))) {
+      this.#journal.leaseLost(lease);
+      return null;
+    }
+    const holds = new Holds(store.held.read(this.lane, refusals));
+    await this.#stops.followPauses({ lease, holds });
+    this.#known = { fence, revision, holds };
+    return holds;
   }
 
   /**
    * Waits a moment for more before the lane is given back: under steady traffic a job, a lease and
    * their round trips for every few events would cost more than the events. True when there is.
    */
-  async #linger(signal: AbortSignal): Promise<boolean> {
+  async #linger(holds: Holds, signal: AbortSignal): Promise<boolean> {
     const { clock, store, commits } = this.#parts;
     const endMs = clock.monotonic() + lingerMs;
-    const { cursor } = store.readLane(this.lane);
-    while (!this.#hasMore(cursor)) {
+    const record = store.readLane(this.lane);
+    while (!this.#hasMore(record)) {
+      const dueMs = holds.nextDueAtMs === null ? Infinity : holds.nextDueAtMs - clock.now();
+      if (dueMs <= 0) return true;
       const leftMs = endMs - clock.monotonic();
       if (leftMs <= 0 || signal.aborted) return false;
-      await commits.next(this.lane, leftMs, signal);
+      await commits.next(this.lane, Math.min(leftMs, dueMs), signal);
     }
     return true;
   }
 
-  async #sendNext(lease: Lease, request: DrainRequest): Promise<Progress> {
-    const { store, bounds, onStep, emitter } = this.#parts;
-    const { cursor } = store.readLane(this.lane);
-    const limit = { events: this.#eventsMax, bytes: bounds.bytes };
-    const events = store.readBatch(this.lane, cursor, limit);
-    const first = events[0];
-    if (first === undefined) return 'empty';
-    invariant(first.seq > cursor, 'a batch starts above the cursor', { lane: this.lane });
-    await onStep('read', this.lane);
-    const batch = await this.#prepare(lease, events);
-    if (!store.holdsLane(lease)) {
-      emitter.emit('leaseLost', { lane: this.lane, fence: lease.fence });
-      return 'leaseLost';
-    }
-    await onStep('checked', this.lane);
-    const outcome = await this.#send(batch);
-    await onStep('sent', this.lane);
-    if (outcome.kind === 'acked') return this.#settle(lease, batch, request.via);
-    return this.#afterFailure(lease, batch, outcome);
-  }
-
-  /** The sendable prefix of the events, never empty. Throws DRAIN_FAILED when there is none. */
-  async #prepare(lease: Lease, events: readonly LoggedEvent[]): Promise<Batch> {
-    const { topics, rules } = this.#parts;
-    const names = new Set(events.map((event) => event.topic));
-    const learnt = await topics.learn(names);
-    const head = events[0] as LoggedEvent;
-    // What stands before an unknown topic can be sent all the same, and will tell if Kafka is away.
-    const stuck = topics.partitionsOf(head.topic) === null;
-    if (!(learnt instanceof Map) && stuck) return this.#fail(lease, learnt, null);
-    const counts = new Map([...names].map((name) => [name, topics.partitionsOf(name)]));
-    const batch = buildBatch(events, (topic) => counts.get(topic) ?? null, rules);
-    if (batch.records.length > 0) return batch;
-    if (batch.fault !== null) {
-      const { code, message, topic, seq } = batch.fault;
-      topics.forget(topic); // it may have grown since it was asked about
-      const refused = { kind: 'refused-record', code, message, topic, cause: null } as const;
-      return this.#fail(lease, refused, seq);
-    }
-    // Another lane's failed send may have made the topic unknown again since it was learnt.
-    const told = learnt instanceof Map ? learnt.get(head.topic) : undefined;
-    const failure = told ?? forgotten(head.topic);
-    return this.#fail(lease, failure, failure.kind === 'refused-topic' ? head.seq : null);
-  }
-
-  #send(batch: Batch) {
-    const { driver, sendTimeoutMs, clock } = this.#parts;
-    this.#sender ??= driver.createSender(`lane-${this.lane}`);
-    this.#lastSendMs = clock.monotonic();
-    return this.#sender.send(batch.records, sendTimeoutMs);
-  }
-
-  async #settle(lease: Lease, batch: Batch, via: 'job' | 'sweep'): Promise<Progress> {
-    const { emitter, bounds, onStep } = this.#parts;
-    const count = batch.records.length;
-    const settlement = { cursor: batch.lastSeq, delivered: count, via };
-    const moved = await this.#persist(() => this.#parts.store.settle(lease, settlement));
-    if (!moved) {
-      emitter.emit('leaseLost', { lane: this.lane, fence: lease.fence });
-      return 'leaseLost';
-    }
-    await onStep('settled', this.lane);
-    this.#eventsMax = Math.min(bounds.events, this.#eventsMax * 2);
-    emitter.emit('delivered', { lane: this.lane, count, cursor: batch.lastSeq, via });
-    return 'sent';
-  }
-
-  /**
-   * After an ack the batch must not be sent again: a full disk or a busy file is waited out, and
-   * the lane sends nothing meanwhile. Anything else ends the drain.
-   */
-  async #persist(write: () => Promise<boolean>): Promise<boolean> {
-    for (;;) {
-      try {
-        return await write();
-      } catch (error) {
-        if (!(error instanceof OutboxRelayError) || !error.retryable) throw error;
-        const { code, message } = error;
-        this.#parts.emitter.emit('warning', { code, message, cause: error });
-        await pause(this.#parts.clock, settleRetryMs);
-      }
-    }
-  }
-
-  async #afterFailure(lease: Lease, batch: Batch, failure: SendFailure): Promise<Progress> {
-    const { circuit, topics } = this.#parts;
-    const refused = failure.kind === 'refused-record' || failure.kind === 'refused-topic';
-    if (!refused) topics.forget(failure.topic);
-    // A bug is perhaps one event's, too: that one is told, and the other lanes are left alone.
-    if (refused || failure.kind === 'bug') {
-      if (batch.records.length > 1) {
-        // Until it is one event: the one at fault, with all before it delivered.
-        this.#halve(batch);
-        return 'narrowed';
-      }
-      const topic = failure.topic ?? batch.records[0]?.topic ?? null;
-      if (refused) topics.forget(topic);
-      return this.#fail(lease, { ...failure, topic }, batch.lastSeq);
-    }
-    // The other partitions' shares may be written, and would be again at each try: fewer next time,
-    // until what stands before the partition that is away is settled.
-    if (failure.kind === 'partition-away') this.#halve(batch);
-    else circuit.open(failure);
-    return this.#fail(lease, failure, null);
-  }
-
-  #halve(batch: Batch): void {
-    this.#eventsMax = Math.ceil(batch.records.length / 2);
-  }
-
-  async #fail(lease: Lease, failure: SendFailure, seq: number | null): Promise<never> {
-    const { emitter, circuit, clock, store } = this.#parts;
-    const { kind, code, message, topic, cause } = failure;
-    if (kind === 'outage') circuit.open(failure);
-    const stored: LaneFailure = { kind, code, message, topic, seq, atMs: clock.now() };
-    await store.recordFailure(lease, stored);
-    emitter.emit('laneFailed', { lane: this.lane, failure: stored, cause });
-    throw new DrainFailedError(`lane ${this.lane}: ${code}: ${message}`, {
-      cause,
-      details: { kind, code, topic, seq, lane: this.lane },
-    });
-  }
-
-  /** Gives the connection up when nothing was sent for `idleMs`; kafkajs polls while connected. */
+  /** Gives the connections up when nothing was sent for `idleMs`; kafkajs polls while connected. */
   async closeIdleSender(idleMs: number): Promise<void> {
     const { clock, leases } = this.#parts;
-    if (this.#sender === null || leases.uses(this.lane)) return;
-    if (clock.monotonic() - this.#lastSendMs < idleMs) return;
-    const sender = this.#sender;
-    this.#sender = null;
-    await sender.close();
+    if (leases.uses(this.lane) || clock.monotonic() - this.#lastDrainMs < idleMs) return;
+    await this.#log.rest();
+    await this.#sends.rest();
   }
-}
-
-const settleRetryMs = 200;
-const lingerMs = 250;
-
-function forgotten(topic: string): SendFailure {
-  const message = `what was known about ${topic} is out of date`;
-  return { kind: 'partition-away', code: 'TOPIC_FORGOTTEN', message, topic, cause: null };
 }

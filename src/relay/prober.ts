@@ -7,12 +7,14 @@
  * flow within two seconds of the broker's return. A lane that is let go and fails again, because
  * the metadata was good and the send was not, is let go less often, but every two seconds at
  * least. Only a topic that would have to be created is tried at the policy's own delay: its
- * creation was refused before, and when somebody else makes it, that is seen here.
+ * creation was refused before, and when somebody else makes it, that is seen here. A topic that
+ * stays away for two seconds does not keep its lane: the next drain sets its events aside.
  */
 import { type Clock, pause } from '../core/clock.ts';
 import type { OutboxStore } from '../outbox/store.ts';
 import type { Driver, SendFailure, TopicLeaders } from '../sink/driver.ts';
 import type { Circuit } from './circuit.ts';
+import { stopAfterMs } from './refusal.ts';
 
 const intervalMinMs = 250;
 const intervalMaxMs = 1_000;
@@ -110,10 +112,12 @@ export class Prober {
   /** Whether the lane may go on: its topic has leaders, or has to be created by its next drain. */
   #isDue(lane: number, answer: TopicLeaders | SendFailure | undefined): boolean {
     const wait = this.#waiting.get(lane);
-    if (wait === undefined || answer === undefined || 'kind' in answer) return false;
-    if (answer.leaderless.length > 0) return false;
-    if (wait.releases === 0) return true;
+    if (wait === undefined || answer === undefined) return false;
     const { clock, retryDelayMs } = this.#parts;
+    if ('kind' in answer || answer.leaderless.length > 0) {
+      return clock.monotonic() - wait.sinceMs >= stopAfterMs;
+    }
+    if (wait.releases === 0) return true;
     const paceMs = intervalMinMs * 2 ** Math.min(wait.releases, 30);
     const slowestMs = answer.partitions > 0 ? 0 : retryDelayMs;
     const paceMaxMs = Math.max(releasePaceMaxMs, slowestMs);
@@ -122,11 +126,13 @@ export class Prober {
 
   /** The topic of each waiting lane's next event; a lane that has none any more stops waiting. */
   #neededTopics(): Map<number, string> {
-    const { store } = this.#parts;
+    const { store, clock } = this.#parts;
     const needs = new Map<number, string>();
     for (const lane of [...this.#waiting.keys()]) {
       const { cursor } = store.readLane(lane);
-      const next = store.readBatch(lane, cursor, { events: 1, bytes: 1 })[0];
+      const next =
+        store.readBatch(lane, cursor, { events: 1, bytes: 1 })[0] ??
+        store.held.readDue(lane, clock.now(), 1)[0];
       if (next === undefined) this.delivered(lane);
       else needs.set(lane, next.topic);
     }

@@ -25,12 +25,14 @@ import { Circuit } from './circuit.ts';
 import { Commits } from './commits.ts';
 import type { RelayEmitter } from './events.ts';
 import { Housekeeping } from './housekeeping.ts';
-import { LaneDrainer, type StepHook } from './lane.ts';
+import { LaneDrainer } from './lane.ts';
+import type { StepHook } from './lane-parts.ts';
 import { LeaseKeeper } from './lease.ts';
 import { watchLogins } from './login-watch.ts';
 import { Prober } from './prober.ts';
+import type { RefusalRules } from './refusal.ts';
 import { Topics } from './topics.ts';
-import { mayPassByItself, Waker } from './waker.ts';
+import { Waker } from './waker.ts';
 
 const questionTimeoutMaxMs = 5_000;
 /** Short: a question that is stuck in a dead connection keeps a recovery from being seen. */
@@ -58,6 +60,7 @@ export interface RelayParts {
   readonly pollMs: number;
   readonly drainSliceMs: number;
   readonly retentionMs: number;
+  readonly deadLetter: Omit<RefusalRules, 'retry'>;
   readonly onStep: StepHook;
   /** Whether the driver has to log in to Kafka. */
   readonly logsIn: boolean;
@@ -199,8 +202,10 @@ export class RelayCore {
       return result;
     } catch (error) {
       if (!(error instanceof DrainFailedError)) this.#report(error);
-      else if (mayPassByItself(failureOf(error))) this.#prober.wait(lane);
+      else this.#prober.wait(lane);
       throw error;
+    } finally {
+      this.#waker.drainEnded();
     }
   }
 
@@ -232,11 +237,10 @@ function createDrainers(
   const { lanes } = store.identity;
   const sourceBytes = source === null ? null : Buffer.from(source);
   const rules = { lanes, partitionBytes: bounds.partitionBytes, source: sourceBytes, partitioner };
+  const refusals = { ...parts.deadLetter, retry: parts.retry };
   const times = { sendTimeoutMs: parts.sendTimeoutMs, sliceMs: parts.drainSliceMs };
-  const common = { store, driver, clock, emitter, bounds, rules, onStep, ...times, ...shared };
-  return Array.from({ length: lanes }, (_, lane) => new LaneDrainer(lane, common));
-}
-
-function failureOf(error: OutboxRelayError): { kind: string; code: string } {
-  return { kind: String(error.details['kind']), code: String(error.details['code']) };
+  const common = { store, driver, clock, emitter, bounds, rules, refusals, onStep };
+  return Array.from({ length: lanes }, (_, lane) => {
+    return new LaneDrainer(lane, { ...common, ...times, ...shared });
+  });
 }

@@ -12,10 +12,10 @@
  * With Redis up, only the job's processor sends. The sweep drains in-process in two cases alone:
  * Redis has not answered for 5 s, or the lane's job is such a ghost.
  */
-import type { Clock } from '../core/clock.ts';
+import { type Clock, WallClockWatch } from '../core/clock.ts';
 import { RedisUnreachableError } from '../core/errors.ts';
 import { type RetryPolicy, retryDelayMs } from '../core/retry.ts';
-import type { LaneRecord, OutboxStore } from '../outbox/store.ts';
+import type { OutboxStore } from '../outbox/store.ts';
 import type { Trigger, WakeState } from '../trigger/trigger.ts';
 import type { Commits } from './commits.ts';
 import type { LeaseKeeper } from './lease.ts';
@@ -65,11 +65,13 @@ export class Waker {
   readonly #notBeforeMs = new Map<number, number>();
   readonly #suspicions = new Map<number, Suspicion>();
   readonly #ghosts = new Set<number>();
-  /** Lanes that have been drained, or let go, by this relay. */
-  readonly #tried = new Set<number>();
+  readonly #clock: WallClockWatch;
+  /** When a held event is due next, wall time; `null`: none, or it was woken for. */
+  #dueAtMs: number | null = null;
 
   constructor(parts: WakerParts) {
     this.#parts = parts;
+    this.#clock = new WallClockWatch(parts.clock);
   }
 
   start(): void {
@@ -91,12 +93,16 @@ export class Waker {
 
   drainStarted(lane: number, via: 'job' | 'sweep'): void {
     this.#wokenAtMs.delete(lane);
-    this.#tried.add(lane);
     if (via === 'job') this.#trust(lane);
   }
 
   drainSucceeded(lane: number): void {
     this.#notBeforeMs.delete(lane);
+  }
+
+  /** What a drain has set aside is due at some time: nobody's commit tells of it. */
+  drainEnded(): void {
+    this.#dueAtMs = this.#parts.store.nextDueAtMs();
   }
 
   /** The next round keeps to the policy's delay too. */
@@ -124,11 +130,13 @@ export class Waker {
     const now = clock.monotonic();
     try {
       const mark = store.changeMark();
-      if (mark !== this.#mark) {
+      const changed = mark !== this.#mark;
+      if (changed) {
         this.#mark = mark;
         this.#changedAtMs = now;
-        this.#wakeLanesWithWork();
       }
+      const due = this.#dueAtMs !== null && this.#dueAtMs <= clock.now();
+      if (changed || due) this.#wakeLanesWithWork();
     } catch (error) {
       report(error);
     }
@@ -141,6 +149,7 @@ export class Waker {
     const { store, clock, leases, commits } = this.#parts;
     const now = clock.monotonic();
     const lanes = store.lanesWithWork();
+    this.#dueAtMs = null; // until a drain, or the next sweep, has looked again
     commits.announce(lanes);
     for (const lane of lanes) {
       // A drain that runs here looks once more after its release: it cannot miss this commit.
@@ -185,6 +194,8 @@ export class Waker {
   async #sweep(): Promise<void> {
     const { store, leases } = this.#parts;
     const lanes = new Set(store.lanesWithWork());
+    this.#dueAtMs = store.nextDueAtMs();
+    if (this.#clock.wentBack()) for (const lane of lanesWithHeld(store)) lanes.add(lane);
     for (const lane of [...this.#ghosts]) if (!lanes.has(lane)) this.#trust(lane);
     for (const lane of lanes) {
       if (this.#stopped) return;
@@ -192,11 +203,11 @@ export class Waker {
       const record = store.readLane(lane);
       // A living owner drains it, and looks once more after its release.
       if (!leases.isClaimable(record)) this.#suspicions.delete(lane);
-      else await this.#repair(lane, record);
+      else await this.#repair(lane);
     }
   }
 
-  async #repair(lane: number, record: LaneRecord): Promise<void> {
+  async #repair(lane: number): Promise<void> {
     const { primary, clock, prober } = this.#parts;
     if (this.#redisAway()) return this.#wake(lane);
     if (primary.unreachableForMs() > 0) return;
@@ -208,9 +219,7 @@ export class Waker {
         return;
       case 'delayed':
         this.#trust(lane);
-        if (mayPassByItself(record.failure)) prober.wait(lane);
-        else if (!this.#tried.has(lane)) await primary.promote([lane]);
-        this.#tried.add(lane);
+        prober.wait(lane);
         return;
       case 'active':
       case 'queued':
@@ -238,9 +247,9 @@ export class Waker {
   }
 }
 
-/** A refusal of a record is retried at the policy's delay; everything else ends with an outage. */
-export function mayPassByItself(failure: { readonly kind: string; readonly code: string } | null) {
-  if (failure === null) return true;
-  if (failure.kind === 'refused-record') return false;
-  return failure.kind !== 'refused-topic' || failure.code === 'UNKNOWN_TOPIC_OR_PARTITION';
+/** Their waits are looked at by their drains. */
+function lanesWithHeld(store: OutboxStore): number[] {
+  return store.summary().lanes.flatMap(({ lane, held, paused }) => {
+    return held > 0 && !paused ? [lane] : [];
+  });
 }

@@ -35,11 +35,21 @@ export function logEvents(relay: RelayEmitter, given: RelayLogger): void {
     const news = [kind, code, topic, seq].join();
     const known = told.get(lane) === news;
     told.set(lane, news);
-    const refused = kind === 'refused-record' || kind === 'refused-topic' || kind === 'bug';
+    const odd = kind === 'refused-topic' || kind === 'bug';
     // An outage is told once, as the circuit; a partition that is away opens none.
-    if (!known && refused) logger.error(facts, 'lane waits');
+    if (!known && odd) logger.error(facts, 'lane waits');
     else if (!known && kind === 'partition-away') logger.warn(facts, 'lane waits');
     else logger.debug(facts, 'lane waits');
+  });
+  relay.on('refused', (facts) => {
+    if (facts.dead) logger.error(facts, 'an event is dead: it waits for an operator');
+    else logger.warn(facts, 'Kafka refuses an event: it is tried again');
+  });
+  relay.on('topicStopped', (facts) => {
+    logger.warn(facts, 'a topic takes no events: they are set aside');
+  });
+  relay.on('topicResumed', (facts) => {
+    logger.info(facts, 'a topic takes events again: what was set aside is delivered');
   });
   relay.on('loginFailed', ({ code, message, hint }) => {
     logger.error({ code, message, hint }, 'Kafka does not let the relay in; its events wait');

@@ -13,6 +13,10 @@ export interface RelayMetrics {
   readonly failuresTotal: Readonly<Record<string, number>>;
   /** Those of them in which Kafka did not let the relay in (docs/errors.md, "Logging in"). */
   readonly loginFailuresTotal: number;
+  /** Times that Kafka has refused an event. */
+  readonly refusalsTotal: number;
+  /** Events that have become dead. */
+  readonly deadTotal: number;
   /** 1 while Kafka is away, else 0. */
   readonly circuitOpen: 0 | 1;
 }
@@ -22,6 +26,8 @@ export function countEvents(emitter: RelayEmitter): () => RelayMetrics {
   const failuresTotal: Record<string, number> = {};
   let deliveredTotal = 0;
   let loginFailuresTotal = 0;
+  let refusalsTotal = 0;
+  let deadTotal = 0;
   let circuitOpen: 0 | 1 = 0;
   emitter.on('delivered', ({ count }) => {
     deliveredTotal += count;
@@ -30,6 +36,10 @@ export function countEvents(emitter: RelayEmitter): () => RelayMetrics {
     failuresTotal[kind] = (failuresTotal[kind] ?? 0) + 1;
     if (loginHint(code) !== null) loginFailuresTotal += 1;
   });
+  emitter.on('refused', ({ dead }) => {
+    refusalsTotal += 1;
+    if (dead) deadTotal += 1;
+  });
   emitter.on('circuit', ({ state }) => {
     circuitOpen = state === 'open' ? 1 : 0;
   });
@@ -37,6 +47,8 @@ export function countEvents(emitter: RelayEmitter): () => RelayMetrics {
     deliveredTotal,
     failuresTotal: { ...failuresTotal },
     loginFailuresTotal,
+    refusalsTotal,
+    deadTotal,
     circuitOpen,
   });
 }

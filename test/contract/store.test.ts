@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'vitest';
-import { createMemoryOutbox } from '../../src/outbox/memory.ts';
 import { openSqliteOutbox } from '../../src/outbox/sqlite/open.ts';
 import { migrateToTheFuture } from '../support/future.ts';
 import { lanes, storeContract } from './store.suite.ts';
@@ -32,12 +31,5 @@ describe('the store in SQLite, after a newer version has migrated its file', () 
       rmSync(folder, { recursive: true });
     };
     return { appender: opened.appender, openStore: opened.openStore, close };
-  });
-});
-
-describe('the store in memory', () => {
-  storeContract((clock) => {
-    const identity = { outboxId: 'b8f0c1f4-0000-7000-8000-000000000000', lanes };
-    return { ...createMemoryOutbox(identity, clock), close: () => {} };
   });
 });

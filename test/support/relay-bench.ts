@@ -1,9 +1,13 @@
-/** A whole relay in memory, on a clock that is moved by hand: store, driver and timers. */
+/** A whole relay on a clock that is moved by hand: a file of its own, and a Kafka in memory. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import type { RetryPolicy } from '../../src/core/retry.ts';
-import { createMemoryOutbox } from '../../src/outbox/memory.ts';
+import { openSqliteOutbox, type SqliteOutbox } from '../../src/outbox/sqlite/open.ts';
 import type { OutboxStore } from '../../src/outbox/store.ts';
 import { createRelayEmitter, type RelayEvents } from '../../src/relay/events.ts';
-import type { DrainStep } from '../../src/relay/lane.ts';
+import type { DrainStep } from '../../src/relay/lane-parts.ts';
 import { RelayCore } from '../../src/relay/relay.ts';
 import { MemoryDriver } from '../../src/sink/memory.ts';
 import { choosePartition } from '../../src/sink/partitioner.ts';
@@ -12,13 +16,24 @@ import type { DrainHandler, TriggerEvents } from '../../src/trigger/trigger.ts';
 import { FakeClock } from './clock.ts';
 import { encodedEvent } from './encoded.ts';
 
-export const outboxId = 'b8f0c1f4-0000-7000-8000-000000000000';
+/** Removed when the process ends. */
+const folder = mkdtempSync(join(tmpdir(), 'outbox-relay-bench-'));
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+let files = 0;
+
+function openOutbox(lanes: number, clock: FakeClock): SqliteOutbox {
+  files += 1;
+  const path = join(folder, `${files}.db`);
+  return openSqliteOutbox({ path }, { clock, schema: 'auto', lanes });
+}
 
 export interface BenchOptions {
   readonly lanes?: number;
   readonly retry?: Partial<RetryPolicy>;
   readonly batchEvents?: number;
   readonly leaseMs?: number;
+  readonly order?: 'block' | 'continue';
+  readonly deadLetterTopic?: string;
   /** Shared by several relays: what would be one file. */
   readonly beside?: RelayBench;
 }
@@ -26,7 +41,7 @@ export interface BenchOptions {
 export class RelayBench {
   readonly clock: FakeClock;
   readonly driver: MemoryDriver;
-  readonly outbox: ReturnType<typeof createMemoryOutbox>;
+  readonly outbox: SqliteOutbox;
   readonly emitter = createRelayEmitter();
   readonly store: OutboxStore;
   readonly core: RelayCore;
@@ -37,9 +52,10 @@ export class RelayBench {
 
   constructor(options: BenchOptions = {}) {
     const { beside, lanes = 1, batchEvents = 10, leaseMs = 30_000 } = options;
+    const { order = 'block', deadLetterTopic = null } = options;
     this.clock = beside?.clock ?? new FakeClock();
     this.driver = beside?.driver ?? new MemoryDriver();
-    this.outbox = beside?.outbox ?? createMemoryOutbox({ outboxId, lanes }, this.clock);
+    this.outbox = beside?.outbox ?? openOutbox(lanes, this.clock);
     this.store = this.outbox.openStore();
     const fixed = { retries: 60, delayMs: 5_000, backoff: 'fixed', maxDelayMs: 60_000, jitter: 0 };
     const retry = { ...fixed, ...options.retry } as RetryPolicy;
@@ -69,6 +85,7 @@ export class RelayBench {
       retentionMs: 3_600_000,
       logsIn: false,
       onStep: (step, lane) => this.onStep(step, lane),
+      deadLetter: { deadBlocks: order === 'block', deadLetterTopic },
     });
   }
 
@@ -76,6 +93,33 @@ export class RelayBench {
     this.outbox.appender.append(
       values.map((value) => encodedEvent({ topic, value: Buffer.from(value) })),
     );
+  }
+
+  /** Of one topic, each with a key of its own: `key:text`, as a value too. */
+  appendKeyed(topic: string, ...values: string[]): void {
+    this.outbox.appender.append(
+      values.map((text) => {
+        const key = Buffer.from(text.split(':')[0] as string);
+        return encodedEvent({ topic, key, value: Buffer.from(text) });
+      }),
+    );
+  }
+
+  appendKeyless(topic: string, value: string): void {
+    this.outbox.appender.append([encodedEvent({ topic, key: null, value: Buffer.from(value) })]);
+  }
+
+  /** As another process would: on a connection of its own. */
+  sql(text: string): unknown[] {
+    const db = new Database(this.outbox.path);
+    try {
+      const statement = db.prepare(text);
+      if (statement.reader) return statement.all();
+      statement.run();
+      return [];
+    } finally {
+      db.close();
+    }
   }
 
   appendTo(topic: string, partition: number, value: string): void {

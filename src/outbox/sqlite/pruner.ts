@@ -3,7 +3,7 @@
  *
  * Normally a range of the log's head: below the first pending seq of every lane. A lane that is
  * far behind would keep everybody's events, so it stops counting and the others are pruned lane by
- * lane. Held events stay; so does, by the bound, every pending one.
+ * lane. Held events stay, but for skipped ones; so does, by the bound, every pending one.
  */
 import type { LaneRecord } from '../store.ts';
 import type { Database, Statement } from './database.ts';
@@ -42,6 +42,7 @@ export class Pruner {
   readonly #laneWindow: Statement;
   readonly #deleteHead: Statement;
   readonly #deleteOfLane: Statement;
+  readonly #forgetSkipped: Statement;
   readonly #forgetDedupe: Statement;
   readonly #shrinks: boolean;
   /** Where the next pass over the head, or over a lane, begins. */
@@ -52,13 +53,17 @@ export class Pruner {
     this.#log = log;
     const window = (where: string) => `
       SELECT e.seq, e.created_at AS createdAtMs, h.seq IS NOT NULL AS held
-      FROM outbox_events AS e LEFT JOIN outbox_held AS h ON h.seq = e.seq
+      FROM outbox_events AS e
+      LEFT JOIN outbox_held AS h ON h.seq = e.seq AND h.state <> 'skipped'
       WHERE ${where} ORDER BY e.seq LIMIT @rows`;
     this.#headWindow = db.prepare(window('e.seq > @from AND e.seq < @end'));
     this.#laneWindow = db.prepare(window('e.lane = @lane AND e.seq > @from AND e.seq < @end'));
     this.#deleteHead = db.prepare('DELETE FROM outbox_events WHERE seq BETWEEN @first AND @last');
     this.#deleteOfLane = db.prepare(`
       DELETE FROM outbox_events WHERE lane = @lane AND seq BETWEEN @first AND @last`);
+    this.#forgetSkipped = db.prepare(`
+      DELETE FROM outbox_held WHERE state = 'skipped' AND seq BETWEEN @first AND @last
+        AND NOT EXISTS (SELECT 1 FROM outbox_events AS e WHERE e.seq = outbox_held.seq)`);
     this.#forgetDedupe = db.prepare(`
       DELETE FROM outbox_dedupe WHERE key IN (
         SELECT key FROM outbox_dedupe WHERE expires_at <= @nowMs ORDER BY expires_at LIMIT @rows)`);
@@ -111,7 +116,11 @@ export class Pruner {
     // A pass that saw nothing has come to the end: the next one begins anew.
     this.#from.set(name, next);
     const remove = lane === null ? this.#deleteHead : this.#deleteOfLane;
-    return ranges.reduce((count, range) => count + remove.run({ ...range, lane }).changes, 0);
+    return ranges.reduce((count, range) => {
+      const { changes } = remove.run({ ...range, lane });
+      this.#forgetSkipped.run(range);
+      return count + changes;
+    }, 0);
   }
 
   forgetDedupe(nowMs: number, rows: number): void {

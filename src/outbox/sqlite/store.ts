@@ -16,6 +16,8 @@ import type {
 import { EventInserter, rowError } from './append.ts';
 import type { Database, DatabaseConstructor, Statement } from './database.ts';
 import { toOutboxError } from './failures.ts';
+import { SqliteHeldStore } from './held.ts';
+import { HeldRows } from './held-rows.ts';
 import { LaneTable } from './lanes.ts';
 import { LogTable } from './log.ts';
 import { Presence } from './presence.ts';
@@ -32,11 +34,13 @@ export interface SqliteStoreParts {
 
 export class SqliteStore implements OutboxStore {
   readonly identity: OutboxIdentity;
+  readonly held: SqliteHeldStore;
   readonly #db: Database;
   readonly #clock: Clock;
   readonly #writer: Writer;
   readonly #inserter: EventInserter;
   readonly #lanes: LaneTable;
+  readonly #heldRows: HeldRows;
   readonly #log: LogTable;
   readonly #pruner: Pruner;
   readonly #presence: Presence;
@@ -45,7 +49,7 @@ export class SqliteStore implements OutboxStore {
   readonly #keepPartitions: Statement;
   readonly #readHeartbeat: Statement;
   readonly #writeHeartbeat: Statement;
-  readonly #held: Statement;
+  readonly #removed: Statement;
   readonly #oldestDedupe: Statement;
 
   constructor({ db, Constructor, path, identity, clock }: SqliteStoreParts) {
@@ -55,6 +59,9 @@ export class SqliteStore implements OutboxStore {
     this.#writer = new Writer(db, clock);
     this.#inserter = new EventInserter(db, identity.lanes);
     this.#lanes = new LaneTable(db);
+    this.#heldRows = new HeldRows(db);
+    const parts = { db, clock, writer: this.#writer, lanes: this.#lanes, rows: this.#heldRows };
+    this.held = new SqliteHeldStore(parts);
     this.#log = new LogTable(db);
     this.#pruner = new Pruner(db, this.#log);
     this.#presence = new Presence(Constructor, path);
@@ -73,7 +80,7 @@ export class SqliteStore implements OutboxStore {
       UPDATE outbox_meta SET relay_owner = @owner, relay_phase = @phase, relay_at = @atMs,
         relay_circuit = @circuit, relay_rate = @ratePerSecond
       WHERE lanes = @lanes`);
-    this.#held = db.prepare('SELECT sum(held) FROM outbox_lanes').pluck();
+    this.#removed = db.prepare('SELECT sum(removed) FROM outbox_lanes').pluck();
     this.#oldestDedupe = db.prepare('SELECT min(expires_at) FROM outbox_dedupe').pluck();
   }
 
@@ -109,7 +116,11 @@ export class SqliteStore implements OutboxStore {
   }
 
   lanesWithWork(): number[] {
-    return this.#do('reading lanes', () => this.#lanes.withWork());
+    return this.#do('reading lanes', () => this.#lanes.withWork(this.#clock.now()));
+  }
+
+  nextDueAtMs(): number | null {
+    return this.#do('reading lanes', () => this.#lanes.nextDueAtMs());
   }
 
   readLane(lane: number): LaneRecord {
@@ -127,12 +138,13 @@ export class SqliteStore implements OutboxStore {
     const lanes = this.#lanes.readAll();
     const accepted = this.#log.accepted();
     const delivered = lanes.reduce((sum, lane) => sum + lane.delivered, 0);
-    const held = (this.#held.get() as number | null) ?? 0;
+    const held = lanes.reduce((sum, lane) => sum + lane.held, 0);
+    const removed = (this.#removed.get() as number | null) ?? 0;
     const oldest = lanes
       .map(({ lane, cursor }) => this.#log.next(lane, cursor)?.createdAtMs ?? null)
       .filter((atMs) => atMs !== null);
     // Writers that choose their own seq leave gaps; without a next event nothing is pending.
-    const pending = oldest.length === 0 ? 0 : Math.max(1, accepted - delivered - held);
+    const pending = oldest.length === 0 ? 0 : Math.max(1, accepted - delivered - held - removed);
     const oldestPendingAtMs = oldest.length === 0 ? null : Math.min(...oldest);
     const heartbeat = (this.#readHeartbeat.get() as Heartbeat | undefined) ?? null;
     const counts = { accepted, delivered, held, pending, oldestPendingAtMs };
@@ -170,7 +182,12 @@ export class SqliteStore implements OutboxStore {
   }
 
   settle(lease: Lease, settlement: Settlement): Promise<boolean> {
-    return this.#writer.write('settling a batch', () => this.#lanes.settle(lease, settlement));
+    return this.#writer.write('settling a batch', () => {
+      if (!this.#lanes.settle(lease, settlement)) return false;
+      const { holds = [] } = settlement;
+      if (holds.length > 0) this.#heldRows.insert(lease.lane, holds);
+      return true;
+    });
   }
 
   recordFailure(lease: Lease, failure: LaneFailure): Promise<boolean> {

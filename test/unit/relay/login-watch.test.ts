@@ -82,6 +82,8 @@ describe('a failed login', () => {
   });
 });
 
+const refused = { lane: 0, seq: 1, topic: 't', code: 'MESSAGE_TOO_LARGE', message: 'm' };
+
 describe('the counts', () => {
   it('start at zero, and are the moment’s when they are read', () => {
     const before = metrics();
@@ -90,12 +92,17 @@ describe('the counts', () => {
     fail('MESSAGE_TOO_LARGE', 'refused-record');
     emitter.emit('delivered', { lane: 0, count: 7, cursor: 7, via: 'job' });
     emitter.emit('circuit', { state: 'open', cause: null });
-    const zero = { deliveredTotal: 0, failuresTotal: {}, loginFailuresTotal: 0, circuitOpen: 0 };
+    emitter.emit('refused', { ...refused, attempts: 1, dead: false });
+    emitter.emit('refused', { ...refused, attempts: 2, dead: true });
+    const totals = { deliveredTotal: 0, loginFailuresTotal: 0, refusalsTotal: 0, deadTotal: 0 };
+    const zero = { ...totals, failuresTotal: {}, circuitOpen: 0 };
     expect(before).toEqual(zero);
     expect(metrics()).toEqual({
       deliveredTotal: 7,
       failuresTotal: { outage: 2, 'refused-record': 1 },
       loginFailuresTotal: 2,
+      refusalsTotal: 2,
+      deadTotal: 1,
       circuitOpen: 1,
     });
     emitter.emit('circuit', { state: 'closed', cause: null });

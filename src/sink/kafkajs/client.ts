@@ -20,6 +20,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { BrokerSecurity, Compression } from '../security.ts';
 import { createTlsConnector } from '../tls.ts';
 import { codecNumbers, codecs } from './compression.ts';
+import { MetadataAnswers } from './leaderless.ts';
 import { saslOf } from './login.ts';
 import { askForNoTopics } from './no-topics.ts';
 
@@ -96,11 +97,7 @@ export class Client {
       this.#connectTls?.({ host, port }, onConnect) ?? connect({ host, port }, onConnect);
     socket.setKeepAlive(true, 60_000);
     socket.setNoDelay(true);
-    const write = socket.write.bind(socket) as (...given: unknown[]) => boolean;
-    socket.write = (...given: unknown[]) => {
-      askForNoTopics(given[0]);
-      return write(...given);
-    };
+    mendMetadata(socket);
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
     return socket;
@@ -111,6 +108,25 @@ export class Client {
     this.#cut = true;
     for (const socket of this.#sockets) socket.destroy(new Error('the connection was given up'));
   }
+}
+
+/** Metadata requests and their answers, as kafkajs should write and read them. */
+function mendMetadata(socket: Socket): void {
+  const answers = new MetadataAnswers();
+  const write = socket.write.bind(socket) as (...given: unknown[]) => boolean;
+  socket.write = (...given: unknown[]) => {
+    askForNoTopics(given[0]);
+    answers.sent(given[0]);
+    return write(...given);
+  };
+  const on = socket.on.bind(socket);
+  socket.on = (name: string, listener: (...given: unknown[]) => void) => {
+    if (name !== 'data') return on(name, listener);
+    return on(name, (chunk: Buffer) => {
+      const whole = answers.received(chunk);
+      if (whole !== null) listener(whole);
+    });
+  };
 }
 
 /** What kafkajs calls a compression; gives it the codec when it has none. */

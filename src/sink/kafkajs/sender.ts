@@ -12,7 +12,7 @@
 import { within } from '../../core/clock.ts';
 import { invariant } from '../../core/errors.ts';
 import { classify } from '../classify.ts';
-import type { PartitionAck, Sender, SendOutcome, SinkRecord } from '../driver.ts';
+import type { PartitionAck, Sender, SendFailure, SendOutcome, SinkRecord } from '../driver.ts';
 import {
   Client,
   compressionOf,
@@ -58,7 +58,7 @@ export class KafkaJsSender implements Sender {
       return { kind, code: 'DEADLINE', message, topic: null, cause: null };
     } catch (error) {
       this.#discard();
-      const failure = classify(error);
+      const failure = leaderless(classify(error));
       // Before the produce request nothing can have been written.
       if (failure.kind === 'unknown' && !phase.sending) return { ...failure, kind: 'outage' };
       return failure;
@@ -133,6 +133,13 @@ export class KafkaJsSender implements Sender {
     }
     this.#discard();
   }
+}
+
+/** What kafkajs says when it looks for the broker that leads a partition without a leader. */
+function leaderless(failure: SendFailure): SendFailure {
+  if (failure.code !== 'KafkaJSBrokerNotFound' || !/\b-1\b/.test(failure.message)) return failure;
+  const message = 'a partition has no leader';
+  return { ...failure, kind: 'partition-away', code: 'LEADER_NOT_AVAILABLE', message };
 }
 
 /** From a foreign writer; kafkajs throws on it (`sizeOfHeaders` measures null). */

@@ -119,13 +119,13 @@ function mendMetadata(socket: Socket): void {
     answers.sent(given[0]);
     return write(...given);
   };
-  const on = socket.on.bind(socket);
-  socket.on = (name: string, listener: (...given: unknown[]) => void) => {
-    if (name !== 'data') return on(name, listener);
-    return on(name, (chunk: Buffer) => {
-      const whole = answers.received(chunk);
-      if (whole !== null) listener(whole);
-    });
+  const on = socket.on.bind(socket) as (...given: unknown[]) => Socket;
+  const whole = (listener: unknown) => (chunk: Buffer) => {
+    const complete = answers.received(chunk);
+    if (complete !== null) (listener as (bytes: Buffer) => void)(complete);
+  };
+  socket.on = (name: string, listener: unknown) => {
+    return on(name, name === 'data' ? whole(listener) : listener);
   };
 }
 

@@ -161,7 +161,8 @@ export interface OutboxStore {
 
   /**
    * Rejects with LANES_DIFFER when the file no longer has the lanes of `identity`; never after a
-   * first success, while the owner is announced.
+   * first success, while the owner is announced. Rejects with SCHEMA_NEWER when another process has
+   * migrated the file beyond this code; no lane can be claimed then.
    */
   writeHeartbeat(heartbeat: Heartbeat): Promise<void>;
   /**

@@ -58,6 +58,7 @@ const byCode: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
   // SASL_AUTHENTICATION_FAILED
   [58, ['LOGIN_FAILED', 'outage']],
   [59, ['UNKNOWN_PRODUCER_ID', 'unknown']],
+  [72, ['LISTENER_NOT_FOUND', 'partition-away']],
   [74, ['FENCED_LEADER_EPOCH', 'partition-away']],
   [75, ['UNKNOWN_LEADER_EPOCH', 'partition-away']],
   [76, ['UNSUPPORTED_COMPRESSION_TYPE', 'refused-topic']],
@@ -135,6 +136,11 @@ export function classify(thrown: unknown): SendFailure {
     topic: topic as string | null,
     cause: thrown,
   };
+}
+
+/** Whether a broker has said so, in an answer; anything else is about the way to it. */
+export function isBrokersWord(thrown: unknown): boolean {
+  return chainOf(thrown).some(({ code }) => typeof code === 'number');
 }
 
 /** Ours is one name for several: the client's own is kept in front of its text. */

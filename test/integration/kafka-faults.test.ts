@@ -115,56 +115,6 @@ describe('a relay and Kafka', () => {
     expect(await scene.account(kafka)).toMatchObject(allDelivered);
   });
 
-  it('stops the lane of a refused record visibly, and no other one', async () => {
-    await kafka.createTopic(scene.topic, 3, { 'max.message.bytes': '2000' });
-    scene.enqueue(100);
-    const { seq } = scene.outbox.enqueue({
-      topic: scene.topic,
-      key: 'big',
-      value: 'x'.repeat(9_000),
-    });
-    scene.outbox.enqueue({ topic: scene.topic, key: 'big', value: 'behind it' });
-    scene.enqueue(100, { topic: `${scene.topic}-other` });
-    const relay = scene.relay(proxy.address, { retry: { retries: 1, delayMs: 200 } });
-    await relay.start();
-    const stopped = await until('one event stands still', () => {
-      const { lanes, pending } = relay.status();
-      const lane = lanes.find(({ failure }) => failure?.seq === seq);
-      return lane !== undefined && pending <= 200 / 8 + 100 ? lane : null;
-    });
-    expect(stopped.failure).toMatchObject({
-      kind: 'refused-record',
-      code: 'MESSAGE_TOO_LARGE',
-      topic: scene.topic,
-      seq,
-    });
-    expect(stopped.cursor).toBeLessThan(seq);
-    await until('the other lanes are empty', () => {
-      const waiting = relay.status().lanes.filter(({ failure }) => failure !== null);
-      return waiting.length === 1;
-    });
-    // Rounds are used up, and the event is still there.
-    await until('a round is used up', () => relay.status().roundsUsedUp > 0);
-    expect(relay.status().pending).toBeGreaterThanOrEqual(2);
-  });
-
-  it('stops the lanes of a missing topic that it must not create, until it appears', async () => {
-    scene.enqueue(50);
-    const never = { createTopics: 'never', retry: slowRetry } as const;
-    const relay = scene.relay(proxy.address, never);
-    await relay.start();
-    const failed = await until('the refusal is seen', () =>
-      relay.status().lanes.find(({ failure }) => failure?.kind === 'refused-topic'),
-    );
-    expect(failed.failure).toMatchObject({
-      code: 'UNKNOWN_TOPIC_OR_PARTITION',
-      topic: scene.topic,
-    });
-    await kafka.createTopic(scene.topic);
-    await scene.drained(relay, recoveryMs);
-    expect(await scene.account(kafka)).toMatchObject({ ...allDelivered, duplicated: 0 });
-  });
-
   it('does not let many topics that are new hold up what stands before them', async () => {
     const one = new Scene(1);
     scene.onClose(() => one.close());

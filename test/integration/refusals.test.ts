@@ -82,6 +82,7 @@ describe('a relay and a Kafka that says no', () => {
   it('copies a dead one to the dead-letter topic', async () => {
     await kafka.createTopic(scene.topic, 1, { 'max.message.bytes': '2000' });
     const deadLetter = { topic: `${scene.topic}.dead`, order: 'continue' } as const;
+    await kafka.createTopic(deadLetter.topic, 1);
     const retry = { retries: 0, delayMs: 100 };
     const relay = scene.relay(kafka.address, { retry, deadLetter });
     scene.outbox.enqueue({ topic: scene.topic, key: 'big', value: big, headers: { own: 'yes' } });

@@ -9,6 +9,7 @@ import { openSqliteOutbox } from '../../src/outbox/sqlite/open.ts';
 import { MemoryDriver } from '../../src/sink/memory.ts';
 import { CommandLine } from '../support/cli.ts';
 import { migrateToTheFuture } from '../support/future.ts';
+import { until } from '../support/wait.ts';
 
 let cli: CommandLine;
 beforeEach(() => {
@@ -38,14 +39,72 @@ function sql<T>(work: (db: Database.Database) => T): T {
 describe('a file that a newer version has migrated', () => {
   it('is refused with a code and an exit code of its own by code that is too old', async () => {
     migrateOutbox(cli.db);
-    migrateToTheFuture(cli.db, 2);
+    migrateToTheFuture(cli.db, 3);
     expect(codeOf(() => openOutbox({ path: cli.db }))).toBe('SCHEMA_NEWER');
     expect(codeOf(() => openStatus(cli.db))).toBe('SCHEMA_NEWER');
     for (const args of [['status'], ['migrate'], ['publish', '-'], ['run', '--brokers', 'a:1']]) {
       const { code, err } = await cli.run([...args, '--db', cli.db], { input: '' });
-      expect(err).toMatch(/^SCHEMA_NEWER: the file has schema 2, for code from schema 2 on/);
+      expect(err).toMatch(/^SCHEMA_NEWER: the file has schema 3, for code from schema 3 on/);
       expect(code).toBe(8);
     }
+  });
+
+  it('is refused by code that had it open, before it stores or sends anything', async () => {
+    const outbox = openOutbox({ path: cli.db }, { lanes: 1 });
+    const own = new Database(cli.db);
+    own.pragma('synchronous = FULL');
+    const beside = openOutbox({ db: own });
+    outbox.enqueue({ topic: 't', key: 'k', value: 'before' });
+    const driver = new MemoryDriver();
+    const given = { db: cli.db, brokers: ['127.0.0.1:1'] };
+    const relay = createRelay(given, { createDriver: () => driver });
+    const warnings: string[] = [];
+    relay.on('warning', ({ code }) => warnings.push(code));
+    await relay.start();
+    await until('it is delivered', () => driver.recordsOf('t').length === 1);
+    migrateToTheFuture(cli.db, 3);
+    for (const one of [outbox, beside]) {
+      expect(codeOf(() => one.enqueue({ topic: 't', key: 'k', value: 'v' }))).toBe('SCHEMA_NEWER');
+      await expect(one.publish({ topic: 't', key: 'k', value: 'v' })).rejects.toMatchObject({
+        code: 'SCHEMA_NEWER',
+      });
+    }
+    const copied = `INSERT INTO outbox_events (id, topic, lane, created_at, key, value)
+      SELECT id, topic, lane, created_at, key, value FROM outbox_events`;
+    sql((db) => db.exec(copied));
+    await until('the relay says so', () => warnings.includes('SCHEMA_NEWER'));
+    expect(driver.recordsOf('t')).toHaveLength(1);
+    expect(sql((db) => db.prepare('SELECT count(*) FROM outbox_events').pluck().get())).toBe(2);
+    await relay.stop();
+    await outbox.close();
+    await beside.close();
+    own.close();
+  });
+
+  it('keeps what it has in columns that this code does not know', async () => {
+    migrateOutbox(cli.db);
+    migrateToTheFuture(cli.db, 1);
+    const outbox = openOutbox({ path: cli.db }, { lanes: 8 });
+    const event = { topic: 't', key: 'k', value: 'v', dedupeKey: 'd', dedupeTtlMs: 1 };
+    outbox.enqueue(event);
+    const opened = openSqliteOutbox({ path: cli.db }, { clock: systemClock, schema: 'check' });
+    const store = opened.openStore();
+    await store.rememberPartitions('t', 3);
+    const tables = ['outbox_dedupe', 'outbox_topics', 'outbox_lanes'];
+    sql((db) => {
+      for (const table of tables) db.exec(`UPDATE ${table} SET future = 'kept'`);
+      db.exec('UPDATE outbox_dedupe SET expires_at = 0');
+    });
+    outbox.enqueue(event);
+    await store.rememberPartitions('t', 6);
+    expect(codeOf(() => migrateOutbox(cli.db, 4))).toBe('SCHEMA_NEWER');
+    for (const table of tables) {
+      const kept = sql((db) => db.prepare(`SELECT DISTINCT future FROM ${table}`).pluck().all());
+      expect(kept).toEqual(['kept']);
+    }
+    store.close();
+    opened.close();
+    await outbox.close();
   });
 
   it('is used on when the migration says that this one may', async () => {

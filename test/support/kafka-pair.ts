@@ -1,6 +1,7 @@
 /**
- * Two brokers in one cluster: the first is the controller too, the second can be lost. They share
- * one network, so that both reach each other and are reached at the same addresses of 127.0.0.1.
+ * Two or three brokers in one cluster: the first is the controller too, the second can be lost.
+ * They share one network, so that all reach each other and are reached at the same addresses of
+ * 127.0.0.1.
  */
 import {
   AclOperationTypes,
@@ -21,10 +22,12 @@ const controllerPort = 29_093;
 /** By this topic the tests see when the cluster has noticed that a broker is lost. */
 const watched = 'watched';
 /** Among the brokers; clients are told of other listeners. */
-const internalPorts = [29_191, 29_192] as const;
+const internalPorts = [29_191, 29_192, 29_193] as const;
+
+export type BrokerId = 1 | 2 | 3;
 
 interface Node {
-  readonly id: 1 | 2;
+  readonly id: BrokerId;
   readonly port: number;
   /** Where clients are told to find it. */
   readonly advertised: string;
@@ -58,10 +61,13 @@ export class KafkaPair {
   readonly address: string;
   /** In front of the second broker: the address that it advertises. */
   readonly toSecond: TcpProxy;
-  readonly #containers: readonly [Container, Container];
+  readonly #containers: readonly [Container, Container, ...Container[]];
   readonly #admin: Admin;
 
-  private constructor(containers: readonly [Container, Container], toSecond: TcpProxy) {
+  private constructor(
+    containers: readonly [Container, Container, ...Container[]],
+    toSecond: TcpProxy,
+  ) {
     const [first] = containers;
     this.address = `127.0.0.1:${first.port}`;
     this.toSecond = toSecond;
@@ -69,8 +75,9 @@ export class KafkaPair {
     this.#admin = adminOf(this.address);
   }
 
-  static async start(settings: Node['settings']): Promise<KafkaPair> {
+  static async start(settings: Node['settings'], brokers: 2 | 3 = 2): Promise<KafkaPair> {
     const [port, secondPort, proxyPort] = [await freePort(), await freePort(), await freePort()];
+    const thirdPort = await freePort();
     const toSecond = await TcpProxy.listen(proxyPort);
     toSecond.forwardTo(secondPort);
     const image = kafkaImage();
@@ -78,7 +85,7 @@ export class KafkaPair {
     const first = await Container.start({
       image,
       ports: [port],
-      portsOfOthers: [secondPort],
+      portsOfOthers: [secondPort, thirdPort],
       environment: environment({ id: 1, port, advertised: `127.0.0.1:${port}`, settings }),
       isReady,
     });
@@ -90,31 +97,57 @@ export class KafkaPair {
       environment: environment({ id: 2, port: secondPort, advertised, settings }),
       isReady,
     });
-    const pair = new KafkaPair([first, second], toSecond);
+    const others: Container[] = [];
+    if (brokers === 3) {
+      const node = { id: 3, port: thirdPort, advertised: `127.0.0.1:${thirdPort}` } as const;
+      const joined = { image, ports: [thirdPort], networkOf: first, isReady } as const;
+      const started = { ...joined, ports: [thirdPort] as [number] };
+      others.push(
+        await Container.start({ ...started, environment: environment({ ...node, settings }) }),
+      );
+    }
+    const pair = new KafkaPair([first, second, ...others], toSecond);
     await pair.#begin();
     return pair;
   }
 
-  /** Until both are there, with a topic of both. */
+  /** Until all are there, with a topic of the first two. */
   async #begin(): Promise<void> {
     const hasBoth = async () => {
       try {
         await this.#admin.connect();
-        return (await this.#admin.describeCluster()).brokers.length === 2;
+        return (await this.#admin.describeCluster()).brokers.length === this.#containers.length;
       } catch {
         return false; // asked again until the deadline
       }
     };
-    await until('the cluster has two brokers', hasBoth, { timeoutMs: 60_000, everyMs: 50 });
-    await this.createTopic(watched, [1, 2]);
+    await until('the cluster has its brokers', hasBoth, { timeoutMs: 60_000, everyMs: 50 });
+    // One that is there may not answer yet.
+    const hasTopic = () =>
+      this.createTopic(watched, [1, 2]).then(
+        () => true,
+        () => false,
+      );
+    await until('the cluster takes a topic', hasTopic, { timeoutMs: 60_000, everyMs: 50 });
   }
 
   /** @param replicas the brokers of the only partition, the preferred leader first */
-  async createTopic(topic: string, replicas: readonly (1 | 2)[], config = {}): Promise<void> {
+  async createTopic(topic: string, replicas: readonly BrokerId[], config = {}): Promise<void> {
+    await this.createSpread(topic, [replicas], config);
+  }
+
+  /** @param partitions the brokers of each partition, the preferred leader first */
+  async createSpread(
+    topic: string,
+    partitions: readonly (readonly BrokerId[])[],
+    config = {},
+  ): Promise<void> {
     const configEntries = Object.entries(config).map(([name, value]) => {
       return { name, value: String(value) };
     });
-    const replicaAssignment = [{ partition: 0, replicas: [...replicas] }];
+    const replicaAssignment = partitions.map((replicas, partition) => {
+      return { partition, replicas: [...replicas] };
+    });
     const counts = { numPartitions: -1, replicationFactor: -1 }; // the assignment says both
     await this.#admin.createTopics({
       topics: [{ topic, ...counts, replicaAssignment, configEntries }],
@@ -155,6 +188,11 @@ export class KafkaPair {
       }
     };
     await until('the first broker is alone', isAlone, { everyMs: 50 });
+  }
+
+  /** The killed one again; does not wait until it is back in the cluster. */
+  async startSecond(): Promise<void> {
+    await this.#containers[1].start();
   }
 
   async stop(): Promise<void> {

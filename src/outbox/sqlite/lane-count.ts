@@ -39,24 +39,30 @@ export function changeLanes(db: Database, { lanes, isRelayAlive }: LaneCount): n
 const waiting = `
   SELECT 1 FROM outbox_lanes AS l WHERE EXISTS (
     SELECT 1 FROM outbox_events AS e WHERE e.lane = l.lane AND e.seq > l.cursor)
-  UNION ALL SELECT 1 FROM outbox_held LIMIT 1`;
+  UNION ALL SELECT 1 FROM outbox_held WHERE state <> 'skipped' LIMIT 1`;
 
 /** The counters go on in lane 0: `status` adds them up. No fence is ever given twice. */
 function replaceLanes(db: Database, lanes: number): void {
   const totals = db
     .prepare(`
       SELECT sum(delivered) AS delivered, sum(delivered_by_job) AS byJob,
-        sum(rounds_used_up) AS rounds, max(fence) AS fence FROM outbox_lanes`)
+        sum(rounds_used_up) AS rounds, sum(removed) AS removed, max(fence) AS fence,
+        min(paused) AS paused FROM outbox_lanes`)
     .get() as Record<string, number>;
   // Delivered ones only; AUTOINCREMENT keeps their numbers from coming back.
   db.exec('DELETE FROM outbox_events; DELETE FROM outbox_lanes');
+  db.exec('DELETE FROM outbox_held; DELETE FROM outbox_stops');
   const lastSeq = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'outbox_events'");
   const cursor = Number(lastSeq.pluck().get() ?? 0);
-  const insert = db.prepare('INSERT INTO outbox_lanes (lane, cursor, fence) VALUES (?, ?, ?)');
-  for (let lane = 0; lane < lanes; lane += 1) insert.run(lane, cursor, totals['fence']);
+  const insert = db.prepare(
+    'INSERT INTO outbox_lanes (lane, cursor, fence, paused) VALUES (?, ?, ?, ?)',
+  );
+  const { fence, paused } = totals;
+  for (let lane = 0; lane < lanes; lane += 1) insert.run(lane, cursor, fence, paused);
   db.prepare(`
     UPDATE outbox_lanes
-    SET delivered = @delivered, delivered_by_job = @byJob, rounds_used_up = @rounds
+    SET delivered = @delivered, delivered_by_job = @byJob, rounds_used_up = @rounds,
+      removed = @removed
     WHERE lane = 0`).run({ ...totals });
   db.prepare('UPDATE outbox_meta SET lanes = ?').run(lanes);
 }

@@ -4,6 +4,7 @@
  */
 import type { LaneFailure, LaneRecord, Lease, Settlement } from '../store.ts';
 import type { Database, Statement } from './database.ts';
+import { knownSchema, oldestCodeSql } from './migrate.ts';
 
 interface LaneRow {
   readonly lane: number;
@@ -72,10 +73,12 @@ export class LaneTable {
     this.#claim = db
       .prepare(`
         UPDATE outbox_lanes SET owner = @owner, fence = fence + 1
-        WHERE lane = @lane AND fence = @fence RETURNING fence`)
+        WHERE lane = @lane AND fence = @fence AND ${oldestCodeSql} <= @known RETURNING fence`)
       .pluck();
     this.#renew = db.prepare('UPDATE outbox_lanes SET renewals = renewals + 1 WHERE owner = ?');
-    this.#holds = db.prepare(`SELECT 1 FROM outbox_lanes WHERE ${isOwners}`);
+    this.#holds = db.prepare(
+      `SELECT 1 FROM outbox_lanes WHERE ${isOwners} AND ${oldestCodeSql} <= @known`,
+    );
     this.#release = db.prepare(`UPDATE outbox_lanes SET owner = NULL WHERE ${isOwners}`);
     this.#settle = db.prepare(`
       UPDATE outbox_lanes SET cursor = @cursor, delivered = delivered + @delivered,
@@ -116,7 +119,8 @@ export class LaneTable {
   }
 
   claim(lane: number, owner: string, fence: number): Lease | null {
-    const next = this.#claim.get({ lane, owner, fence }) as number | undefined;
+    const known = knownSchema();
+    const next = this.#claim.get({ lane, owner, fence, known }) as number | undefined;
     return next === undefined ? null : { lane, owner, fence: next };
   }
 
@@ -125,7 +129,7 @@ export class LaneTable {
   }
 
   holds(lease: Lease): boolean {
-    return this.#holds.get(lease) !== undefined;
+    return this.#holds.get({ ...lease, known: knownSchema() }) !== undefined;
   }
 
   release(lease: Lease): boolean {

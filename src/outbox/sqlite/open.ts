@@ -14,7 +14,7 @@ import {
 } from './database.ts';
 import { toCommitError, toOutboxError } from './failures.ts';
 import { changeLanes } from './lane-count.ts';
-import { checkSchema, migrate } from './migrate.ts';
+import { checkSchema, migrate, refuseNewer } from './migrate.ts';
 import { Presence } from './presence.ts';
 import { SqliteStore } from './store.ts';
 
@@ -107,6 +107,8 @@ interface LaneMove {
 function moveLanes(db: Database, { Constructor, path, options }: LaneMove): number | null {
   const { lanes, changeLanes: wanted = false } = options;
   if (!wanted || lanes === undefined) return null;
+  // Its rows may have columns that are not known here.
+  refuseNewer(db);
   const presence = new Presence(Constructor, path);
   db.pragma(`busy_timeout = ${limits.enqueueBusyTimeoutMs}`);
   const before = changeLanes(db, { lanes, isRelayAlive: () => presence.isAnybodyAlive() });

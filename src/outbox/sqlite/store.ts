@@ -20,6 +20,7 @@ import { SqliteHeldStore } from './held.ts';
 import { HeldRows } from './held-rows.ts';
 import { LaneTable } from './lanes.ts';
 import { LogTable } from './log.ts';
+import { oldestCode, refuseTooOld } from './migrate.ts';
 import { Presence } from './presence.ts';
 import { Pruner } from './pruner.ts';
 import { Writer } from './writer.ts';
@@ -70,7 +71,8 @@ export class SqliteStore implements OutboxStore {
       .prepare('SELECT partitions FROM outbox_topics WHERE topic = ?')
       .pluck();
     this.#keepPartitions = db.prepare(
-      'INSERT OR REPLACE INTO outbox_topics (topic, partitions) VALUES (?, ?)',
+      `INSERT INTO outbox_topics (topic, partitions) VALUES (?, ?)
+      ON CONFLICT (topic) DO UPDATE SET partitions = excluded.partitions`,
     );
     this.#readHeartbeat = db.prepare(`
       SELECT relay_owner AS owner, relay_phase AS phase, relay_at AS atMs,
@@ -213,6 +215,7 @@ export class SqliteStore implements OutboxStore {
     const { lanes } = this.identity;
     return this.#writer.write('writing the heartbeat', () => {
       // The first one comes after announceOwner(): from then on nobody changes the lanes.
+      refuseTooOld(oldestCode(this.#db));
       if (this.#writeHeartbeat.run({ ...heartbeat, lanes }).changes === 1) return;
       throw new LanesDifferError('the number of lanes was changed while the relay was starting');
     });

@@ -32,7 +32,7 @@ export class MetadataAnswers {
     while (end + 8 <= bytes.length) {
       const next = end + 4 + bytes.readInt32BE(end);
       if (next > bytes.length) break;
-      if (this.#asked.delete(bytes.readInt32BE(end + 4))) mend(bytes.subarray(end + 8, next));
+      if (this.#asked.delete(bytes.readInt32BE(end + 4))) tryToMend(bytes.subarray(end + 8, next));
       end = next;
     }
     this.#rest = bytes.subarray(end);
@@ -60,11 +60,21 @@ class Reader {
   }
 
   text(): void {
-    this.at += Math.max(0, this.int16());
+    const length = this.int16();
+    this.at += Math.max(0, length);
   }
 
   each(read: () => void): void {
     for (let left = this.int32(); left > 0; left -= 1) read();
+  }
+}
+
+/** One that is laid out in another way is left for kafkajs to complain about. */
+function tryToMend(answer: Buffer): void {
+  try {
+    mend(answer);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
   }
 }
 

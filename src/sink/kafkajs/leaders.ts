@@ -1,6 +1,6 @@
 /** What the broker knows about one topic, and making it when it is missing. */
 import { pause, within } from '../../core/clock.ts';
-import { classify } from '../classify.ts';
+import { classify, isBrokersWord } from '../classify.ts';
 import type { SendFailure, TopicLeaders } from '../driver.ts';
 import { type Admin, Client, type KafkaJsOptions } from './client.ts';
 
@@ -117,7 +117,7 @@ export class TopicInquiry {
     } catch (error) {
       const failure = classify(error);
       if (failure.code === 'LEADER_NOT_AVAILABLE') return null;
-      const kind = isConnectionTrouble(failure) ? failure.kind : 'refused-topic';
+      const kind = isConnectionTrouble(failure, error) ? failure.kind : 'refused-topic';
       return { ...failure, kind, topic };
     }
     onWarning?.('TOPIC_CREATED', `topic ${topic} did not exist and was created`, null);
@@ -160,7 +160,7 @@ async function fetchLeaders(
     return new Map(names.map((topic) => [topic, leadersOf(topic, found.get(topic) ?? [])]));
   } catch (error) {
     const failure = classify(error);
-    if (isConnectionTrouble(failure)) throw error;
+    if (isConnectionTrouble(failure, error)) throw error;
     return failure;
   }
 }
@@ -177,6 +177,8 @@ function leadersOf(
   };
 }
 
-function isConnectionTrouble({ kind }: SendFailure): boolean {
-  return kind === 'outage' || kind === 'unknown' || kind === 'bug';
+/** What nobody knows is about the topic when a broker has said it, as a code. */
+function isConnectionTrouble({ kind }: SendFailure, thrown: unknown): boolean {
+  if (kind === 'bug') return !isBrokersWord(thrown);
+  return kind === 'outage' || kind === 'unknown';
 }

@@ -137,7 +137,8 @@ export class KafkaJsSender implements Sender {
 
 /** What kafkajs says when it looks for the broker that leads a partition without a leader. */
 function leaderless(failure: SendFailure): SendFailure {
-  if (failure.code !== 'KafkaJSBrokerNotFound' || !/\b-1\b/.test(failure.message)) return failure;
+  if (failure.code !== 'KafkaJSBrokerNotFound' || !/Broker -1 /.test(failure.message))
+    return failure;
   const message = 'a partition has no leader';
   return { ...failure, kind: 'partition-away', code: 'LEADER_NOT_AVAILABLE', message };
 }

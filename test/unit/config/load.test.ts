@@ -91,6 +91,8 @@ function valuesOf(path: string): readonly [unknown, unknown, unknown] {
       return ['https://a/token', 'http://b/token', 'https://c/token'];
     case 'kafka.compression':
       return ['lz4', 'zstd', 'none'];
+    case 'deadLetter.order':
+      return ['continue', 'block', 'continue'];
     case 'retry.backoff':
       return ['fixed', 'exponential', 'fixed'];
     case 'retry.jitter':
@@ -103,6 +105,7 @@ function valuesOf(path: string): readonly [unknown, unknown, unknown] {
     case 'clientId':
     case 'redisPrefix':
     case 'source':
+    case 'deadLetter.topic':
       return ['text', '17', 'true']; // stays text, whatever it looks like
     default:
       if (path.startsWith('kafka.')) return ['text', '17', 'true'];

@@ -34,6 +34,7 @@ describe('defaults', () => {
       redis: null,
       redisPrefix: '{outbox-relay}',
       retry: { retries: 60, delayMs: 5_000, backoff: 'fixed', maxDelayMs: 300_000, jitter: 0 },
+      deadLetter: { order: 'block', topic: null },
       security: { tls: null, login: null },
       compression: 'none',
       createTopics: 'broker',

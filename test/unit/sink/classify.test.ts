@@ -33,6 +33,7 @@ const final: Readonly<Record<number, string>> = {
   44: 'refused-record',
   47: 'fenced',
   55: 'refused-record',
+  72: 'partition-away',
   74: 'partition-away',
   75: 'partition-away',
   76: 'refused-topic',
@@ -72,6 +73,7 @@ describe('a code of Kafka', () => {
     [33, 'outage', 'MECHANISM_NOT_OFFERED'],
     [34, 'outage', 'LOGIN_FAILED'],
     [58, 'outage', 'LOGIN_FAILED'],
+    [72, 'partition-away', 'LISTENER_NOT_FOUND'],
     [-1, 'bug', 'UNKNOWN'],
     [12_345, 'bug', 'KAFKA_12345'],
   ])('%i is %s, named %s', (code, kind, name) => {

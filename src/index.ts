@@ -30,6 +30,24 @@ export type { RelayEvents } from './relay/events.ts';
 export type { LogLine, RelayLogger } from './telemetry/log.ts';
 export type { RelayMetrics } from './telemetry/metrics.ts';
 
+// Operating them
+
+export type { ActOptions, ActReport, Operator, PageOptions } from './admin/operator.ts';
+export type {
+  ActResult,
+  ActVerb,
+  AuditRow,
+  DeadGroup,
+  EventFacts,
+  EventFilter,
+  EventState,
+  HeldSummary,
+  PauseTarget,
+  StopFacts,
+  WholeEvent,
+} from './outbox/operator.ts';
+export { openOperator } from './outbox-file.ts';
+
 // Looking
 
 export type { Diagnosis } from './admin/doctor/doctor.ts';

@@ -1,4 +1,5 @@
-/** An outbox file by its path: made, upgraded, looked at; no events are written or relayed. */
+/** An outbox file by its path: made, upgraded, looked at, operated; nothing is relayed. */
+import { Operator } from './admin/operator.ts';
 import { type OutboxStatus, readStatus } from './admin/status.ts';
 import { systemClock } from './core/clock.ts';
 import { openSqliteOutbox } from './outbox/sqlite/open.ts';
@@ -39,4 +40,20 @@ export function openStatus(path: string): StatusReader {
   const store = opened.openStore();
   opened.close();
   return { read: () => readStatus(store, systemClock), close: () => store.close() };
+}
+
+/**
+ * An outbox file for an operator's acts, with or without a relay beside.
+ * @param hooks.onActed called inside an act's transaction, before its audit row; for tests
+ * @throws FILE_NOT_FOUND and what else opening an outbox throws; migrates nothing
+ */
+export function openOperator(
+  path: string,
+  hooks: { readonly onActed?: () => void } = {},
+): Operator {
+  const how = { clock: systemClock, schema: 'check' } as const;
+  const opened = openSqliteOutbox({ path, create: false }, how);
+  const store = opened.openOperator(hooks);
+  opened.close();
+  return new Operator(store);
 }

@@ -14,6 +14,10 @@ export const exitCodes = Object.freeze({
   warning: { code: 6, meaning: 'doctor: it works, but a finding needs attention' },
   unhealthy: { code: 7, meaning: 'doctor: events are not accepted or not delivered as it is' },
   newer: { code: 8, meaning: 'a newer version of outbox-relay has migrated the file' },
+  refused: {
+    code: 9,
+    meaning: 'an act that the event does not allow as it is; nothing was changed',
+  },
   interrupt: { code: 130, meaning: 'SIGINT ended it before its time; a clean stop of run is 0' },
   terminate: { code: 143, meaning: 'the same by SIGTERM' },
 });
@@ -23,7 +27,12 @@ const byErrorCode: Readonly<Record<string, number>> = {
   CONFIG_INVALID: 2,
   SECURITY_PROTOCOL_INVALID: 2,
   KAFKA_PRODUCER_INITIALIZATION: 2,
+  FILTER_INVALID: 2,
   INPUT_INVALID: 3,
+  EVENT_NOT_FOUND: 9,
+  EVENT_NOT_HELD: 9,
+  EVENT_IN_FLIGHT: 9,
+  KEY_BLOCKED: 9,
   EVENT_INVALID: 3,
   EVENT_TOO_LARGE: 3,
   FILE_NOT_FOUND: 4,

@@ -173,6 +173,34 @@ export const OutboxClosedError = defineError('OutboxClosedError', {
   hint: 'The outbox was closed; open it again.',
 });
 
+// Operating
+
+export const EventNotFoundError = defineError('EventNotFoundError', {
+  code: 'EVENT_NOT_FOUND',
+  retryable: false,
+  hint: 'Look for it with `outbox-relay events list`; a delivered event is deleted after a while.',
+});
+export const EventNotHeldError = defineError('EventNotHeldError', {
+  code: 'EVENT_NOT_HELD',
+  retryable: false,
+  hint: 'Only held events can be redriven, skipped or purged; a pending one is sent in its turn.',
+});
+export const EventInFlightError = defineError('EventInFlightError', {
+  code: 'EVENT_IN_FLIGHT',
+  retryable: true,
+  hint: 'Try again in a moment, when Kafka has answered.',
+});
+export const KeyBlockedError = defineError('KeyBlockedError', {
+  code: 'KEY_BLOCKED',
+  retryable: false,
+  hint: 'Redrive or skip the event that it waits behind, or end the stop of its topic.',
+});
+export const FilterInvalidError = defineError('FilterInvalidError', {
+  code: 'FILTER_INVALID',
+  retryable: false,
+  hint: 'Correct the filter; docs/operations.md has its parts.',
+});
+
 // Configuration and command line
 
 export const ConfigInvalidError = defineError('ConfigInvalidError', {

@@ -43,6 +43,11 @@ export const limits = Object.freeze({
   enqueueBusyTimeoutMs: 2_000,
   /** How long a write of ours waits for the write lock before it gives up with OUTBOX_BUSY. */
   writeWaitMsDefault: 30_000,
+  /** An operator's act may wait inside SQLite: nothing else is done by its process. */
+  operatorBusyTimeoutMs: 10_000,
+  /** Events of one act, or of one page of a list, unless asked otherwise. */
+  operatorEventsDefault: 1_000,
+  operatorEventsMax: 1_000_000,
   /** Publishers that wait for one shared commit are taken in groups of at most this many. */
   publishGroupMax: 1_000,
   /** And of at most this many bytes: a commit blocks the event loop while it writes them. */

@@ -2,6 +2,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { ConfigInvalidError, LanesDifferError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
+import type { OperatorStore } from '../operator.ts';
 import type { EventAppender, OutboxIdentity, OutboxStore } from '../store.ts';
 import { HandleAppender } from './append.ts';
 import { checkHandle, mainFile, refuseReadOnly } from './checks.ts';
@@ -15,6 +16,7 @@ import {
 import { toCommitError, toOutboxError } from './failures.ts';
 import { changeLanes } from './lane-count.ts';
 import { checkSchema, migrate, refuseNewer } from './migrate.ts';
+import { SqliteOperator } from './operator.ts';
 import { Presence } from './presence.ts';
 import { SqliteStore } from './store.ts';
 
@@ -53,6 +55,8 @@ export interface SqliteOutbox {
   transaction<T>(fn: () => T): T;
   /** A store with a connection of its own; the caller closes it. */
   openStore(): OutboxStore;
+  /** What operators see and do, with a connection of its own; the caller closes it. */
+  openOperator(hooks?: { readonly onActed?: () => void }): OperatorStore;
   /** Closes what this opened; a handle of the application stays open. Legal twice. */
   close(): void;
 }
@@ -167,6 +171,12 @@ function describe({ Constructor, path, identity, handle, options, ...rest }: Ope
     openStore: () => {
       const db = openConnection(Constructor, path, { create: false });
       return new SqliteStore({ db, Constructor, path, identity, clock: options.clock });
+    },
+    openOperator: ({ onActed = () => {} } = {}) => {
+      const db = openConnection(Constructor, path, { create: false });
+      db.pragma(`busy_timeout = ${limits.operatorBusyTimeoutMs}`);
+      const presence = new Presence(Constructor, path);
+      return new SqliteOperator({ db, clock: options.clock, presence, onActed });
     },
     close: () => {
       if (rest.owned) handle.close();

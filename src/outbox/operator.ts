@@ -1,0 +1,148 @@
+/** The part of the store seam for operators: what is held, and the acts on it. */
+
+/** Where an event is. */
+export type EventState = 'pending' | 'delivered' | 'retrying' | 'blocked' | 'dead' | 'skipped';
+
+/** Which events; every part that is given must fit. */
+export interface EventFilter {
+  readonly topic?: string;
+  /** The order key; text is taken as UTF-8. */
+  readonly key?: string | Uint8Array;
+  readonly states?: readonly EventState[];
+  /** Code of the last refusal, e.g. `MESSAGE_TOO_LARGE`. */
+  readonly code?: string;
+  readonly seqs?: readonly number[];
+  /** Event ids. */
+  readonly ids?: readonly string[];
+  /** Written at least this long ago, milliseconds. */
+  readonly olderThanMs?: number;
+}
+
+/** What is known of an event without its payload. */
+export interface EventFacts {
+  readonly seq: number;
+  readonly id: string;
+  readonly topic: string;
+  readonly key: Buffer | null;
+  readonly partition: number | null;
+  readonly lane: number;
+  readonly state: EventState;
+  readonly createdAtMs: number;
+  /** Bytes of the value; `null` for a tombstone. */
+  readonly valueBytes: number | null;
+  /** Refusals so far; `null` when it is not held. */
+  readonly attempts: number | null;
+  readonly nextAttemptAtMs: number | null;
+  readonly code: string | null;
+  readonly message: string | null;
+  readonly firstFailedAtMs: number | null;
+  readonly lastFailedAtMs: number | null;
+}
+
+/** An event with its payload. */
+export interface WholeEvent extends EventFacts {
+  readonly value: Buffer | null;
+  /** As stored: JSON `[[name, base64 | null], …]`; `null` without any. */
+  readonly headers: string | null;
+}
+
+/** Dead events of one topic and cause. */
+export interface DeadGroup {
+  readonly topic: string;
+  readonly code: string;
+  readonly events: number;
+  readonly firstSeq: number;
+  readonly firstFailedAtMs: number;
+  readonly lastFailedAtMs: number;
+  /** Of the first one. */
+  readonly message: string;
+}
+
+/** A topic, or a partition of it, that takes no events. */
+export interface StopFacts {
+  readonly topic: string;
+  readonly partition: number | null;
+  readonly code: string;
+  readonly message: string;
+  readonly sinceMs: number;
+  /** Lanes that are stopped so. */
+  readonly lanes: number;
+}
+
+export interface HeldSummary {
+  readonly retrying: number;
+  readonly blocked: number;
+  readonly dead: number;
+  readonly stops: readonly StopFacts[];
+  readonly pausedLanes: readonly number[];
+  readonly pausedTopics: readonly string[];
+}
+
+export type ActVerb = 'redrive' | 'skip' | 'purge';
+export type PauseTarget =
+  | { readonly all: true }
+  | { readonly topic: string }
+  | { readonly lane: number };
+
+/** Who does something to held events, and why. */
+export interface Act {
+  readonly verb: ActVerb;
+  readonly filter: EventFilter;
+  /** At most this many, in the order of their seq. */
+  readonly limit: number;
+  readonly actor: string;
+  readonly reason: string | null;
+  readonly dryRun: boolean;
+}
+
+export interface ActResult {
+  /** Held events that fit the filter and the verb. */
+  readonly matched: number;
+  /** Of them, changed now (or that would be, in a dry run). */
+  readonly changed: number;
+  /** Left alone because a send of them is outstanding. */
+  readonly inFlight: number;
+  /** Redriven events that may arrive after newer ones of their key. */
+  readonly mayBeOutOfOrder: number;
+}
+
+export interface PauseAct {
+  readonly verb: 'pause' | 'resume';
+  readonly target: PauseTarget;
+  readonly actor: string;
+  readonly reason: string | null;
+  readonly dryRun: boolean;
+}
+
+export interface AuditRow {
+  readonly id: number;
+  readonly atMs: number;
+  readonly actor: string;
+  readonly verb: string;
+  readonly reason: string | null;
+  /** Filter or target, and counts. */
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+export interface Page {
+  /** At most this many. */
+  readonly limit: number;
+  /** Only behind this seq, or audit id. */
+  readonly after: number;
+}
+
+/** Every act is one transaction with its row in the audit. */
+export interface OperatorStore {
+  list(filter: EventFilter, page: Page): EventFacts[];
+  /** Ascending by seq, with payloads; for an export. */
+  readWhole(filter: EventFilter, page: Page): WholeEvent[];
+  find(event: { readonly seq: number } | { readonly id: string }): WholeEvent | null;
+  deadGroups(): DeadGroup[];
+  summary(): HeldSummary;
+  audit(page: Page): AuditRow[];
+  /** @throws EVENT_NOT_FOUND, EVENT_NOT_HELD, EVENT_IN_FLIGHT, KEY_BLOCKED, OUTBOX_BUSY */
+  act(act: Act): ActResult;
+  /** Returns how many lanes or topics changed. */
+  pause(act: PauseAct): number;
+  close(): void;
+}

@@ -41,9 +41,7 @@ export type {
   EventFacts,
   EventFilter,
   EventState,
-  HeldSummary,
   PauseTarget,
-  StopFacts,
   WholeEvent,
 } from './outbox/operator.ts';
 export { openOperator } from './outbox-file.ts';
@@ -54,6 +52,7 @@ export type { Diagnosis } from './admin/doctor/doctor.ts';
 export type { CheckId, Finding, Severity } from './admin/doctor/finding.ts';
 export type { LaneStatus, OutboxStatus } from './admin/status.ts';
 export { type DiagnoseHooks, diagnose } from './diagnose.ts';
+export type { StopFacts } from './outbox/held.ts';
 export type { CircuitState, LaneFailure } from './outbox/store.ts';
 export { openStatus, type StatusReader } from './outbox-file.ts';
 

@@ -3,10 +3,12 @@
 
 /** Not run by `npm run test:versions`: no version of a service makes a difference to them. */
 export const withoutServices = [
+  'test/contract/operator.test.ts',
   'test/contract/pruning.test.ts',
   'test/contract/shrinking.test.ts',
   'test/contract/store.test.ts',
   'test/integration/api-reference.test.ts',
+  'test/integration/cli-operator.test.ts',
   'test/integration/cli-print-config.test.ts',
   'test/integration/cli-publish.test.ts',
   'test/integration/doctor-file.test.ts',

@@ -10,8 +10,16 @@ import type {
   EventFacts,
   EventFilter,
   EventState,
-  HeldSummary,
   OperatorStore,
+  PauseTarget,
+  WholeEvent,
+} from '../outbox/operator.ts';
+
+export type {
+  ActVerb,
+  EventFacts,
+  EventFilter,
+  EventState,
   PauseTarget,
   WholeEvent,
 } from '../outbox/operator.ts';
@@ -78,11 +86,6 @@ export class Operator {
   /** Dead events by topic and cause, the most first. */
   dead(): DeadGroup[] {
     return this.#store.deadGroups();
-  }
-
-  /** Counts of held events, stops and pauses. */
-  summary(): HeldSummary {
-    return this.#store.summary();
   }
 
   /**

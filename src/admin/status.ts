@@ -1,5 +1,6 @@
 /** How an outbox and its relay are: from the file alone, at any backlog, without counting rows. */
 import type { Clock } from '../core/clock.ts';
+import type { StopFacts } from '../outbox/held.ts';
 import type { CircuitState, LaneFailure, OutboxStore, OutboxSummary } from '../outbox/store.ts';
 
 /** A heartbeat is written once a second; this much later its relay is not running as it should. */
@@ -24,7 +25,18 @@ export interface OutboxStatus {
   readonly accepted: number;
   readonly delivered: number;
   readonly pending: number;
+  /** Set aside: retrying, blocked behind one of their key or a stop, or dead. */
   readonly held: number;
+  /** Of the held ones: refused, and tried again; counted up to 10,000. */
+  readonly retrying: number;
+  /** Of the held ones: they wait for an operator; counted up to 10,000. */
+  readonly dead: number;
+  /** Skipped or purged by an operator. */
+  readonly removed: number;
+  /** Topics and partitions that take no events for now. */
+  readonly stops: readonly StopFacts[];
+  readonly pausedTopics: readonly string[];
+  readonly pausedLanes: readonly number[];
   readonly oldestPendingAgeMs: number | null;
   /** Delivered events per second, averaged over the last seconds; 0 without a running relay. */
   readonly ratePerSecond: number;
@@ -41,7 +53,8 @@ export interface OutboxStatus {
 
 export function readStatus(store: OutboxStore, clock: Clock): OutboxStatus {
   const summary = store.summary();
-  const { accepted, delivered, pending, held, oldestPendingAtMs, lanes } = summary;
+  const { accepted, delivered, pending, held, removed, oldestPendingAtMs, lanes } = summary;
+  const { retrying, dead, stops, pausedTopics } = summary;
   const relay = relayState(summary, store, clock.now());
   const ratePerSecond = relay === 'running' ? (summary.heartbeat?.ratePerSecond ?? 0) : 0;
   const total = (field: 'deliveredByJob' | 'roundsUsedUp') =>
@@ -53,6 +66,12 @@ export function readStatus(store: OutboxStore, clock: Clock): OutboxStatus {
     delivered,
     pending,
     held,
+    retrying,
+    dead,
+    removed,
+    stops,
+    pausedTopics,
+    pausedLanes: lanes.flatMap(({ lane, paused }) => (paused ? [lane] : [])),
     oldestPendingAgeMs:
       oldestPendingAtMs === null ? null : Math.max(0, clock.now() - oldestPendingAtMs),
     ratePerSecond,

@@ -11,7 +11,17 @@ export interface LineRules {
   readonly keyField: string | undefined;
 }
 
-const fields = ['topic', 'key', 'value', 'headers', 'partition', 'dedupeKey', 'valueBase64'];
+const fields = [
+  'topic',
+  'key',
+  'keyBase64',
+  'value',
+  'valueBase64',
+  'headers',
+  'headersBase64',
+  'partition',
+  'dedupeKey',
+];
 
 /**
  * `null` for a line of nothing but white space.
@@ -63,22 +73,40 @@ function eventOf(line: Record<string, unknown>): OutboxEvent {
     const names = unknown.map((name) => JSON.stringify(name)).join(', ');
     throw new EventInvalidError(`has ${names}; the fields are ${fields.join(', ')}`);
   }
-  const { valueBase64, ...event } = line;
+  const { valueBase64, keyBase64, headersBase64, ...event } = line;
   for (const name of ['headers', 'partition']) {
     if (name in event) event[name] = roundNumber(event[name]);
   }
   if ('value' in line === 'valueBase64' in line) {
     throw new EventInvalidError('needs either value or valueBase64; null is a tombstone');
   }
-  if (!('valueBase64' in line)) return event as unknown as OutboxEvent;
-  return { ...event, value: decodeBase64(valueBase64) } as unknown as OutboxEvent;
+  for (const name of ['key', 'headers']) {
+    if (name in line && `${name}Base64` in line) {
+      throw new EventInvalidError(`has ${name} and ${name}Base64: which one is it?`);
+    }
+  }
+  if ('keyBase64' in line) event['key'] = decodeBase64(keyBase64, 'keyBase64');
+  if ('headersBase64' in line) event['headers'] = decodePairs(headersBase64);
+  if ('valueBase64' in line) event['value'] = decodeBase64(valueBase64, 'valueBase64');
+  return event as unknown as OutboxEvent;
+}
+
+/** As `[[name, base64], …]`. */
+function decodePairs(pairs: unknown): [unknown, Buffer][] {
+  if (!Array.isArray(pairs)) throw new EventInvalidError('headersBase64 is no array of pairs');
+  return pairs.map((pair: unknown) => {
+    if (!Array.isArray(pair) || pair.length !== 2) {
+      throw new EventInvalidError('headersBase64 is no array of pairs');
+    }
+    return [pair[0], decodeBase64(pair[1], 'headersBase64')];
+  });
 }
 
 /** Node's decoder takes anything; only what it would write itself is base64. */
-function decodeBase64(text: unknown): Buffer {
+function decodeBase64(text: unknown, name: string): Buffer {
   const bytes = typeof text === 'string' ? Buffer.from(text, 'base64') : null;
   if (bytes === null || bytes.toString('base64') !== text) {
-    throw new EventInvalidError('valueBase64 is not base64 with its padding');
+    throw new EventInvalidError(`${name} is not base64 with its padding`);
   }
   return bytes;
 }

@@ -1,9 +1,15 @@
 /** The commands and what `--help` says about all of them. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { addActCommands } from './acts.ts';
+import { addAuditCommand } from './audit.ts';
+import { addDeadCommand } from './dead.ts';
 import { addDoctorCommand } from './doctor.ts';
+import { addEventsCommand } from './events.ts';
 import { exitCodes } from './exit-codes.ts';
+import { addExportCommand } from './export.ts';
 import { addMigrateCommand } from './migrate.ts';
+import { addPauseCommands } from './pauses.ts';
 import { addPublishCommand } from './publish.ts';
 import { addRunCommand } from './run.ts';
 import type { Shell } from './shell.ts';
@@ -43,5 +49,11 @@ export function createProgram(shell: Shell, end: (code: number) => void): Comman
   addStatusCommand(program, shell);
   addDoctorCommand(program, end);
   addMigrateCommand(program);
+  addEventsCommand(program);
+  addDeadCommand(program);
+  addActCommands(program);
+  addPauseCommands(program);
+  addExportCommand(program);
+  addAuditCommand(program);
   return program;
 }

@@ -16,8 +16,9 @@ Examples:
   outbox-relay status --db shop.db --watch
   outbox-relay status --db shop.db --json | jq .pending
 
-JSON names: relay (running, stale, none), pending, delivered, held, oldestPendingAgeMs,
-ratePerSecond, secondsToEmpty, circuit, lanes[] with cursor and failure. The file is only read;
+JSON names: relay (running, stale, none), pending, delivered, held, retrying, dead, removed,
+stops[], pausedTopics, pausedLanes, oldestPendingAgeMs, ratePerSecond, secondsToEmpty, circuit,
+lanes[] with cursor and failure. The file is only read;
 it takes the same time at any backlog. With --watch --json: one line a second.`;
 
 export function addStatusCommand(program: Command, shell: Shell): void {
@@ -64,12 +65,22 @@ export function render(db: string, status: OutboxStatus): string {
     ],
     ['pending', count(status.pending)],
     ['delivered', `${count(status.delivered)} of ${count(status.accepted)} accepted`],
-    ['held', count(status.held)],
+    ['held', heldText(status)],
     ['oldest pending', age(status.oldestPendingAgeMs)],
     ['rate', `${count(Math.round(status.ratePerSecond))} events/s`],
     ['empty in', status.secondsToEmpty === null ? 'nothing moves' : `${status.secondsToEmpty} s`],
     ['rounds used up', count(status.roundsUsedUp)],
   ];
+  if (status.removed > 0) rows.push(['removed', `${count(status.removed)} by operators`]);
+  const paused = [
+    ...status.pausedTopics.map((topic) => `topic ${topic}`),
+    ...status.pausedLanes.map((lane) => `lane ${lane}`),
+  ];
+  if (paused.length > 0) rows.push(['paused', paused.join(', ')]);
+  for (const { topic, partition, code, message } of status.stops) {
+    const where = partition === null ? topic : `${topic}, partition ${partition}`;
+    rows.push(['stopped', `${where}: ${code}; ${message}`]);
+  }
   const failing = status.lanes.filter(({ failure }) => failure !== null);
   for (const { lane, failure, failures } of failing) {
     if (failure === null) continue;
@@ -79,6 +90,13 @@ export function render(db: string, status: OutboxStatus): string {
     rows.push([`lane ${lane} waits`, `${what}; ${failure.message}`]);
   }
   return rows.map(([name, value]) => `${name.padEnd(16)}${value}`).join('\n');
+}
+
+function heldText({ held, retrying, dead }: OutboxStatus): string {
+  const count = (value: number) => value.toLocaleString('en-US');
+  if (held === 0) return '0';
+  const parts = [`${count(retrying)} retrying`, `${count(held - retrying - dead)} blocked`];
+  return `${count(held)}: ${[...parts, `${count(dead)} dead`].join(', ')}`;
 }
 
 function age(ms: number | null): string {

@@ -105,7 +105,8 @@ export const optionsSchema = z.strictObject({
     facts({
       description:
         'A missing topic: `broker` lets the broker create it if it is set to, ' +
-        '`never` sets its events aside until it is there, `{"partitions": 6, "replicationFactor": 3}` creates it so.',
+        '`never` sets its events aside until it is there, ' +
+        '`{"partitions": 6, "replicationFactor": 3}` creates it so.',
       fallback: 'broker',
       flag: 'create-topics',
       value: 'HOW',

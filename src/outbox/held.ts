@@ -97,6 +97,29 @@ export interface HeldChange {
   readonly ended?: Pick<Stop, 'topic' | 'partition'>;
 }
 
+/** A topic, or one of its partitions, that takes no events: all lanes' stops of it. */
+export interface StopFacts {
+  readonly topic: string;
+  /** `null`: the whole topic. */
+  readonly partition: number | null;
+  readonly code: string;
+  readonly message: string;
+  /** Of the first lane that found it so. */
+  readonly sinceMs: number;
+  /** Lanes that are stopped so. */
+  readonly lanes: number;
+}
+
+/** What is held, in few numbers. */
+export interface HeldSummary {
+  /** Counted up to 10,000. */
+  readonly retrying: number;
+  /** Counted up to 10,000. */
+  readonly dead: number;
+  readonly stops: readonly StopFacts[];
+  readonly pausedTopics: readonly string[];
+}
+
 /** How held events are told from those that may go on. */
 export interface HeldRules {
   /** Whether a dead event keeps its key waiting: `deadLetter.order: block`. */

@@ -58,26 +58,6 @@ export interface DeadGroup {
   readonly message: string;
 }
 
-/** A topic, or a partition of it, that takes no events. */
-export interface StopFacts {
-  readonly topic: string;
-  readonly partition: number | null;
-  readonly code: string;
-  readonly message: string;
-  readonly sinceMs: number;
-  /** Lanes that are stopped so. */
-  readonly lanes: number;
-}
-
-export interface HeldSummary {
-  readonly retrying: number;
-  readonly blocked: number;
-  readonly dead: number;
-  readonly stops: readonly StopFacts[];
-  readonly pausedLanes: readonly number[];
-  readonly pausedTopics: readonly string[];
-}
-
 export type ActVerb = 'redrive' | 'skip' | 'purge';
 export type PauseTarget =
   | { readonly all: true }
@@ -138,7 +118,6 @@ export interface OperatorStore {
   readWhole(filter: EventFilter, page: Page): WholeEvent[];
   find(event: { readonly seq: number } | { readonly id: string }): WholeEvent | null;
   deadGroups(): DeadGroup[];
-  summary(): HeldSummary;
   audit(page: Page): AuditRow[];
   /** @throws EVENT_NOT_FOUND, EVENT_NOT_HELD, EVENT_IN_FLIGHT, KEY_BLOCKED, OUTBOX_BUSY */
   act(act: Act): ActResult;

@@ -11,7 +11,7 @@
  * Not promised: that two reads in a row see the same state.
  */
 import type { AppendResult, EncodedEvent, LoggedEvent } from '../core/event.ts';
-import type { HeldStore, Hold } from './held.ts';
+import type { HeldStore, HeldSummary, Hold } from './held.ts';
 import type { BatchBounds, Lease } from './lease.ts';
 
 export type { BatchBounds, Lease } from './lease.ts';
@@ -93,12 +93,14 @@ export interface Heartbeat {
 }
 
 /** The whole state in a few reads; no method of it counts rows. */
-export interface OutboxSummary {
+export interface OutboxSummary extends HeldSummary {
   readonly identity: OutboxIdentity;
   /** Events ever accepted: the highest seq. */
   readonly accepted: number;
   readonly delivered: number;
   readonly held: number;
+  /** By an operator: skipped or purged. */
+  readonly removed: number;
   /** What is neither delivered, held, nor removed; exactly 0 when every lane is at its end. */
   readonly pending: number;
   readonly oldestPendingAtMs: number | null;

@@ -3,7 +3,7 @@
  * stop has set aside, refused events with what waits behind them, and copies of dead ones.
  *
  * What a kill -9 leaves between any two steps:
- *   heldMarked … heldSent    : nothing has left; the marks are stale and the next owner clears them.
+ *   heldMarked … heldSent    : nothing has left; the next owner clears the stale marks.
  *   heldSent … heldSettled   : Kafka has the events and they are still held: sent once more,
  *                              duplicates, in their order, because nothing of a key is sent before
  *                              what is held of it.

@@ -59,8 +59,8 @@ async function plant(...events: readonly `${string}:${State}`[]): Promise<void> 
     sql(`INSERT INTO outbox_held (seq, lane, topic, partition, order_key, state, attempts,
         next_attempt_at, code, message, first_failed_at, last_failed_at)
       SELECT seq, 0, topic, 0, key, '${state}', ${failed ? 4 : 0},
-        ${state === 'retrying' ? 99 : 'NULL'}, ${failed ? "'MESSAGE_TOO_LARGE'" : 'NULL'}, 'too large',
-        1, 2 FROM outbox_events WHERE seq = ${index + 1}`);
+        ${state === 'retrying' ? 99 : 'NULL'}, ${failed ? "'MESSAGE_TOO_LARGE'" : 'NULL'},
+        'too large', 1, 2 FROM outbox_events WHERE seq = ${index + 1}`);
   }
   operator = openOperator(path);
 }

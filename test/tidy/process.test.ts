@@ -43,7 +43,11 @@ it('the workflows run scripts of the repository, the tests on Node 22, 24 and 26
 });
 
 it('no statement of the store counts rows: it takes the same time at any backlog', () => {
-  const counting = filesOf('src/outbox/sqlite/*.ts').filter((file) => {
+  // What an operator asks for may take its time.
+  const files = filesOf('src/outbox/sqlite/*.ts').filter(
+    (file) => !/\/(acts|operator)\.ts$/.test(file),
+  );
+  const counting = files.filter((file) => {
     return /\b(count\s*\(\s*(\*|\w+)\s*\)|total\s*\()/i.test(textOf(file));
   });
   expect(counting).toEqual([]);

@@ -53,7 +53,7 @@ describe('npm run release:version', () => {
     change('a-mend', 'patch', 'A lane no longer waits.');
     change('b-option', 'minor', 'A new option.\n\nIts default\nchanges nothing.');
     change('c-tests', '', 'Nobody will notice.');
-    write('migrations/0002_more.sql', '-- oldest code: 1\nCREATE TABLE outbox_more (a);\n');
+    write('migrations/0003_more.sql', '-- oldest code: 1\nCREATE TABLE outbox_more (a);\n');
     expect(run()).toMatchObject({ status: 0, stderr: '' });
     const version = versionOf('package.json');
     expect(version).toMatch(/^\d+\.\d+\.0$/); // the greater of both bumps
@@ -70,7 +70,7 @@ describe('npm run release:version', () => {
       '',
       '| part | this release |',
       '| --- | --- |',
-      '| schema | 2 (`migrations/0002_more.sql`), for code from schema 1 on |',
+      '| schema | 3 (`migrations/0003_more.sql`), for code from schema 2 on |',
       `| table contract | ${parts?.get('table contract')} |`,
       `| Redis | ${parts?.get('Redis')} |`,
       `| promise | ${parts?.get('promise')} |`,

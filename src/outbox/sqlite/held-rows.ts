@@ -7,7 +7,8 @@ const eventColumns = `e.seq, e.lane, e.id, e.topic, e.key, e.value, e.headers, e
   e.created_at AS createdAtMs, e.retries, e.delay_ms AS delayMs, h.order_key AS orderKey,
   h.attempts, h.code, h.message, h.first_failed_at AS firstFailedAtMs,
   h.last_failed_at AS lastFailedAtMs`;
-const from = `SELECT ${eventColumns} FROM outbox_held AS h JOIN outbox_events AS e ON e.seq = h.seq`;
+const from = `SELECT ${eventColumns}
+  FROM outbox_held AS h JOIN outbox_events AS e ON e.seq = h.seq`;
 
 /** The lane's own rows of the held table, and its stops. */
 export class HeldRows {

@@ -10,18 +10,15 @@ import type {
   DeadGroup,
   EventFacts,
   EventFilter,
-  HeldSummary,
   OperatorStore,
   Page,
   PauseAct,
-  StopFacts,
   WholeEvent,
 } from '../operator.ts';
 import { Acts } from './acts.ts';
 import type { Database } from './database.ts';
 import { isOfHeld, stateSql, whereOf } from './event-filter.ts';
 import { toOutboxError } from './failures.ts';
-import { wholeTopic } from './held-rows.ts';
 import { setPause } from './pauses.ts';
 import type { Presence } from './presence.ts';
 
@@ -84,38 +81,6 @@ export class SqliteOperator implements OperatorStore {
         min(first_failed_at) AS firstFailedAtMs, max(last_failed_at) AS lastFailedAtMs, message
       FROM outbox_held WHERE state = 'dead' GROUP BY topic, code ORDER BY events DESC, topic`;
     return this.#do('reading dead events', () => this.#db.prepare(text).all() as DeadGroup[]);
-  }
-
-  summary(): HeldSummary {
-    return this.#do('reading what is held', () => {
-      const rows = this.#db
-        .prepare('SELECT state, count(*) AS events FROM outbox_held GROUP BY state')
-        .all() as { state: string; events: number }[];
-      const count = (state: string) => rows.find((row) => row.state === state)?.events ?? 0;
-      return {
-        retrying: count('retrying'),
-        blocked: count('blocked'),
-        dead: count('dead'),
-        stops: this.#stops(),
-        pausedLanes: this.#pluck('SELECT lane FROM outbox_lanes WHERE paused = 1') as number[],
-        pausedTopics: this.#pluck('SELECT topic FROM outbox_pauses') as string[],
-      };
-    });
-  }
-
-  #stops(): StopFacts[] {
-    const rows = this.#db
-      .prepare(`
-        SELECT topic, partition, code, message, min(since) AS sinceMs, count(*) AS lanes
-        FROM outbox_stops GROUP BY topic, partition ORDER BY topic, partition`)
-      .all() as (StopFacts & { partition: number })[];
-    return rows.map((row) => {
-      return { ...row, partition: row.partition === wholeTopic ? null : row.partition };
-    });
-  }
-
-  #pluck(text: string): unknown[] {
-    return this.#db.prepare(text).pluck().all();
   }
 
   audit({ limit, after }: Page): AuditRow[] {

@@ -18,6 +18,7 @@ import type { Database, DatabaseConstructor, Statement } from './database.ts';
 import { toOutboxError } from './failures.ts';
 import { SqliteHeldStore } from './held.ts';
 import { HeldRows } from './held-rows.ts';
+import { HeldSummaryReader } from './held-summary.ts';
 import { LaneTable } from './lanes.ts';
 import { LogTable } from './log.ts';
 import { oldestCode, refuseTooOld } from './migrate.ts';
@@ -50,6 +51,7 @@ export class SqliteStore implements OutboxStore {
   readonly #keepPartitions: Statement;
   readonly #readHeartbeat: Statement;
   readonly #writeHeartbeat: Statement;
+  readonly #heldSummary: HeldSummaryReader;
   readonly #removed: Statement;
   readonly #oldestDedupe: Statement;
 
@@ -82,6 +84,7 @@ export class SqliteStore implements OutboxStore {
       UPDATE outbox_meta SET relay_owner = @owner, relay_phase = @phase, relay_at = @atMs,
         relay_circuit = @circuit, relay_rate = @ratePerSecond
       WHERE lanes = @lanes`);
+    this.#heldSummary = new HeldSummaryReader(db);
     this.#removed = db.prepare('SELECT sum(removed) FROM outbox_lanes').pluck();
     this.#oldestDedupe = db.prepare('SELECT min(expires_at) FROM outbox_dedupe').pluck();
   }
@@ -149,8 +152,9 @@ export class SqliteStore implements OutboxStore {
     const pending = oldest.length === 0 ? 0 : Math.max(1, accepted - delivered - held - removed);
     const oldestPendingAtMs = oldest.length === 0 ? null : Math.min(...oldest);
     const heartbeat = (this.#readHeartbeat.get() as Heartbeat | undefined) ?? null;
-    const counts = { accepted, delivered, held, pending, oldestPendingAtMs };
-    return { identity: this.identity, ...counts, lanes, heartbeat };
+    const counts = { accepted, delivered, held, pending, removed, oldestPendingAtMs };
+    const { identity } = this;
+    return { identity, ...counts, ...this.#heldSummary.read(), lanes, heartbeat };
   }
 
   readBatch(lane: number, afterSeq: number, bounds: BatchBounds): LoggedEvent[] {

@@ -1,0 +1,165 @@
+/** The operators' commands, as they are typed. No Kafka, no Redis. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openOutbox } from '../../src/index.ts';
+import { CommandLine } from '../support/cli.ts';
+
+let cli: CommandLine;
+beforeEach(async () => {
+  cli = new CommandLine();
+  await plant(cli.db);
+});
+afterEach(() => cli.close());
+
+/** One lane: two events of `a`, dead and behind it; a refused one without a key; a pending one. */
+async function plant(path: string): Promise<void> {
+  const outbox = openOutbox({ path }, { lanes: 1 });
+  outbox.enqueueMany([
+    { topic: 'orders', key: 'a', value: 'secret 1', headers: { h: 'secret too' } },
+    { topic: 'orders', key: 'a', value: 'secret 2' },
+    { topic: 'bills', value: Buffer.from([0, 255]), headers: { b: Buffer.from([1, 254]) } },
+    { topic: 'orders', key: 'b', value: 'waits' },
+  ]);
+  await outbox.close();
+  sql('UPDATE outbox_lanes SET cursor = 3, held = 3');
+  const columns = `seq, lane, topic, order_key, state, attempts, next_attempt_at, code, message,
+    first_failed_at, last_failed_at`;
+  const add = (values: string, seq: number) =>
+    sql(`INSERT INTO outbox_held (${columns})
+      SELECT seq, 0, topic, key, ${values} FROM outbox_events WHERE seq = ${seq}`);
+  add("'dead', 61, NULL, 'MESSAGE_TOO_LARGE', 'too large', 1, 1000", 1);
+  add("'blocked', 0, NULL, NULL, NULL, NULL, NULL", 2);
+  add("'retrying', 1, 5, 'INVALID_RECORD', 'bad', 1, 1", 3);
+}
+
+function sql(text: string): unknown[] {
+  const db = new Database(cli.db);
+  try {
+    const statement = db.prepare(text);
+    if (statement.reader) return statement.all();
+    statement.run();
+    return [];
+  } finally {
+    db.close();
+  }
+}
+
+const run = (...args: string[]) => cli.run([...args, '--db', cli.db]);
+const lines = (out: string) =>
+  out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+describe('looking', () => {
+  it('events list shows what is held, for people and as JSON, and no payload', async () => {
+    const { code, out } = await run('events', 'list', '--state', 'dead', '--state', 'blocked');
+    expect(code).toBe(0);
+    expect(out).toMatch(/SEQ\s+TOPIC\s+KEY\s+STATE/);
+    expect(out).toMatch(/1\s+orders\s+a\s+dead\s+61\s+MESSAGE_TOO_LARGE/);
+    expect(out).toMatch(/2\s+orders\s+a\s+blocked/);
+    const json = await run('events', 'list', '--json', '--limit', '3', '--after', '1');
+    expect(lines(json.out).map(({ seq, state }) => [seq, state])).toEqual([
+      [2, 'blocked'],
+      [3, 'retrying'],
+      [4, 'pending'],
+    ]);
+    expect(out + json.out).not.toContain('secret');
+  });
+
+  it('events list takes filters', async () => {
+    const seqs = async (...flags: string[]) => {
+      const { out } = await run('events', 'list', '--json', ...flags);
+      return out === '' ? [] : lines(out).map(({ seq }) => seq);
+    };
+    expect(await seqs('--topic', 'orders', '--key', 'a')).toEqual([1, 2]);
+    expect(await seqs('--code', 'INVALID_RECORD')).toEqual([3]);
+    expect(await seqs('--older-than', '1h')).toEqual([]);
+    expect(await seqs('--seq', '4', '--seq', '2')).toEqual([2, 4]);
+  });
+
+  it('events show hides the payload unless it is asked for', async () => {
+    const { out } = await run('events', 'show', '--seq', '1');
+    expect(out).toMatch(/refused\s+61 times, MESSAGE_TOO_LARGE: too large/);
+    expect(out).not.toContain('secret');
+    const open = await run('events', 'show', '--seq', '1', '--payload', '--json');
+    const value = Buffer.from('secret 1').toString('base64');
+    expect(lines(open.out)).toMatchObject([{ valueBase64: value, headers: [['h', 'secret too']] }]);
+    const missing = await run('events', 'show', '--seq', '99');
+    expect(missing.code).toBe(9);
+    expect(missing.err).toMatch(/^EVENT_NOT_FOUND: there is no event with seq 99\n {2}hint: /);
+  });
+
+  it('dead list groups by cause', async () => {
+    const { out } = await run('dead', 'list');
+    expect(out).toMatch(/1\s+orders\s+MESSAGE_TOO_LARGE\s+1\s+1970-01-01T00:00:00Z/);
+  });
+});
+
+describe('acting', () => {
+  it('redrive counts first, then does it, and the audit knows', async () => {
+    const dry = await run('redrive', '--topic', 'orders', '--dry-run', '--json');
+    expect(lines(dry.out)).toMatchObject([{ changed: 1, dryRun: true, result: 'done' }]);
+    expect(sql("SELECT seq FROM outbox_held WHERE state = 'dead'")).toEqual([{ seq: 1 }]);
+    const { out } = await run('redrive', '--topic', 'orders', '--by', 'ann');
+    expect(out).toBe('1 event to be sent again');
+    expect(sql("SELECT seq FROM outbox_held WHERE state = 'dead'")).toEqual([]);
+    const audit = await run('audit', '--json');
+    expect(lines(audit.out)).toMatchObject([
+      { verb: 'redrive', actor: 'ann', detail: { filter: { topic: 'orders' }, changed: 1 } },
+    ]);
+    expect((await run('redrive', '--topic', 'none')).out).toBe('nothing to do');
+  });
+
+  it('skip and purge want a reason and a filter', async () => {
+    const bare = await run('skip', '--reason', 'r');
+    expect(bare).toMatchObject({ code: 2 });
+    expect(bare.err).toMatch(/^USAGE: which events\?/);
+    expect((await run('purge', '--seq', '1')).err).toMatch(/^USAGE: purge needs --reason/);
+    expect((await run('skip', '--seq', '1', '--reason', 'by hand')).out).toBe('1 event skipped');
+    expect((await run('purge', '--all', '--reason', 'tests')).out).toBe('3 events purged');
+    const { out } = await cli.run(['status', '--db', cli.db, '--json']);
+    expect(lines(out)).toMatchObject([{ held: 0, pending: 1 }]);
+  });
+
+  it('pending events are left alone, with a code and a hint', async () => {
+    const { code, err } = await run('purge', '--seq', '4', '--reason', 'r', '--json');
+    expect(code).toBe(9);
+    expect(JSON.parse(err)).toMatchObject({ error: { code: 'EVENT_NOT_HELD' } });
+  });
+
+  it.each([
+    [['--seq', 'x'], /USAGE: .*whole number/],
+    [['--older-than', 'soon'], /USAGE: .*90s/],
+    [['--state', 'lost'], /FILTER_INVALID: state: lost is none of/],
+    [['--id', 'x'], /FILTER_INVALID: id/],
+  ])('a malformed filter is told: %j', async (flags, message) => {
+    const { code, err } = await run('events', 'list', ...flags);
+    expect(code).toBe(2);
+    expect(err).toMatch(message);
+  });
+
+  it('pause and resume say what they did, and nothing twice', async () => {
+    expect((await run('pause', '--topic', 'orders')).out).toBe('1 topic or lane paused');
+    expect((await run('pause', '--topic', 'orders')).out).toBe('nothing to do');
+    expect((await run('pause', '--all', '--topic', 'x')).code).toBe(2);
+    await run('pause', '--lane', '0', '--reason', 'r');
+    const { out } = await cli.run(['status', '--db', cli.db]);
+    expect(out).toMatch(/paused\s+topic orders, lane 0/);
+    expect((await run('resume', '--all')).out).toBe('2 topics or lanes resumed');
+  });
+});
+
+it('export gives lines that publish takes, byte for byte', async () => {
+  const { out } = await run('export', '--all');
+  const file = join(cli.folder, 'all.jsonl');
+  writeFileSync(file, out);
+  const other = join(cli.folder, 'other.db');
+  expect((await cli.run(['publish', '--db', other, file])).code).toBe(0);
+  const columns = 'SELECT topic, key, value, headers, partition FROM outbox_events ORDER BY seq';
+  const db = new Database(other);
+  expect(db.prepare(columns).all()).toEqual(sql(columns));
+  db.close();
+});

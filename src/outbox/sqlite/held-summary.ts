@@ -17,7 +17,7 @@ export class HeldSummaryReader {
     this.#retrying = upTo("next_attempt_at IS NOT NULL AND state = 'retrying'");
     this.#dead = upTo("state = 'dead'");
     this.#stops = db.prepare(`
-      SELECT topic, partition, code, message, min(since) AS sinceMs, count(*) AS lanes
+      SELECT topic, partition, code, message, min(since) AS sinceMs, sum(1) AS lanes
       FROM outbox_stops GROUP BY topic, partition ORDER BY topic, partition`);
     this.#pauses = db.prepare('SELECT topic FROM outbox_pauses ORDER BY topic').pluck();
   }

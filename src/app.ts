@@ -10,7 +10,7 @@ import { limits } from './core/limits.ts';
 import { Outbox } from './enqueue/outbox.ts';
 import type { Database } from './outbox/sqlite/database.ts';
 import { openSqliteOutbox } from './outbox/sqlite/open.ts';
-import type { OutboxStore } from './outbox/store.ts';
+import type { Bounds, OutboxStore } from './outbox/store.ts';
 import { createRelayEmitter, type RelayEvents } from './relay/events.ts';
 import type { StepHook } from './relay/lane-parts.ts';
 import { RelayCore } from './relay/relay.ts';
@@ -38,6 +38,8 @@ export interface OpenOptions {
   readonly lanesOfNew?: number;
   /** Largest key, value and headers of an event, bytes. Default: 1,000,000. */
   readonly recordBytesMax?: number;
+  /** How much it may hold; beyond it events are refused with OUTBOX_FULL, and none is shed. */
+  readonly bounds?: Bounds;
   /**
    * `auto` makes the tables and brings them to this version's schema; `check` refuses a file that
    * is not there yet: for deployments that run `outbox-relay migrate` themselves. Default: `auto`.
@@ -70,7 +72,8 @@ export function openOutbox<Topics extends object = AnyTopics>(
       `migrate: must be "auto" or "check", not ${JSON.stringify(schema)}`,
     );
   }
-  const opened = openSqliteOutbox(source, { clock, schema, lanes, lanesOfNew });
+  const bounds = checkBounds(options.bounds ?? {});
+  const opened = openSqliteOutbox(source, { clock, schema, lanes, lanesOfNew, bounds });
   return new Outbox<Topics>({
     path: opened.path,
     appender: opened.appender,
@@ -79,6 +82,15 @@ export function openOutbox<Topics extends object = AnyTopics>(
     openStore: opened.openStore,
     close: opened.close,
   });
+}
+
+/** @throws CONFIG_INVALID */
+function checkBounds(bounds: Bounds): Bounds {
+  for (const [name, value] of Object.entries(bounds)) {
+    if (value === undefined || (Number.isSafeInteger(value) && value >= 0)) continue;
+    throw new ConfigInvalidError(`bounds.${name}: ${value} is not a whole number from 0`);
+  }
+  return bounds;
 }
 
 /** What only code can give, and parts that a test may replace. */
@@ -259,6 +271,7 @@ function createCore({ config, hooks, store, emitter }: CoreParts): RelayCore {
       deadBlocks: deadLetter.order === 'block',
       deadLetterTopic: deadLetter.topic,
     },
+    governor: config.governor,
     bounds: {
       events: config.batchEvents,
       bytes: config.batchBytes,

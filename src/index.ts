@@ -13,6 +13,7 @@ export type {
 } from './core/event.ts';
 export type { Outbox } from './enqueue/outbox.ts';
 export type { Database } from './outbox/sqlite/database.ts';
+export type { Bounds } from './outbox/store.ts';
 
 // Making and upgrading the file
 

@@ -3,6 +3,7 @@
 
 /** Not run by `npm run test:versions`: no version of a service makes a difference to them. */
 export const withoutServices = [
+  'test/contract/bounds.test.ts',
   'test/contract/operator.test.ts',
   'test/contract/pruning.test.ts',
   'test/contract/shrinking.test.ts',
@@ -14,6 +15,7 @@ export const withoutServices = [
   'test/integration/doctor-file.test.ts',
   'test/integration/doctor-patience.test.ts',
   'test/integration/enqueue.test.ts',
+  'test/integration/full-disk.test.ts',
   'test/integration/lifecycle.test.ts',
   'test/integration/opening.test.ts',
   'test/integration/package.test.ts',

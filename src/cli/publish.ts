@@ -42,10 +42,12 @@ export function addPublishCommand(
     .option('--stream', 'commit as lines come: every 100 lines or 100 ms')
     .option('--json', 'print the result, and errors, as JSON')
     .addHelpText('after', examples);
-  addOptions(command, ['db', 'recordBytesMax', 'migrate']).action(async (file, flags: Flags) => {
+  addOptions(command, options).action(async (file, flags: Flags) => {
     end(await publish(file as string | undefined, flags, shell));
   });
 }
+
+const options = ['db', 'recordBytesMax', 'migrate', 'events', 'bytes', 'freeDiskBytes'];
 
 async function publish(file: string | undefined, flags: Flags, shell: Shell): Promise<number> {
   if (flags['keyField'] !== undefined && flags['topic'] === undefined) {
@@ -74,8 +76,8 @@ async function publish(file: string | undefined, flags: Flags, shell: Shell): Pr
 }
 
 function openJob(input: string, flags: Flags): PublishJob {
-  const { db, recordBytesMax, migrate } = resolveFile(readOptions(flags));
-  const outbox = openOutbox({ path: db }, { recordBytesMax, migrate });
+  const { db, recordBytesMax, migrate, bounds } = resolveFile(readOptions(flags));
+  const outbox = openOutbox({ path: db }, { recordBytesMax, migrate, bounds });
   const json = flags['json'] === true;
   const stream = flags['stream'] === true;
   return {

@@ -8,6 +8,7 @@ import { deadLetterGroup } from './dead-letter.ts';
 import { day, facts, milliseconds } from './facts.ts';
 import { kafkaGroup } from './kafka.ts';
 import { retryShape } from './retry.ts';
+import { boundsGroup, governorGroup } from './space.ts';
 
 /** kafkajs splits at ":", so an IPv6 address would be taken apart. */
 function brokerProblem(broker: string): string | null {
@@ -100,6 +101,8 @@ export const optionsSchema = z.strictObject({
     ),
   retry: z.strictObject(retryShape).optional(),
   deadLetter: deadLetterGroup,
+  bounds: boundsGroup,
+  governor: governorGroup,
   kafka: kafkaGroup,
   createTopics: topicCreation.optional().meta(
     facts({

@@ -69,6 +69,40 @@ export interface RelayOptions {
      */
     topic?: string | null | undefined;
   } | undefined;
+  /** Options of `bounds`. */
+  bounds?: {
+    /**
+     * Events that may wait, held ones too; more are refused with `OUTBOX_FULL`. No effect on
+     * `run`: it is for what writes, e.g. `publish` and `openOutbox`. 1 to
+     * 9,007,199,254,740,991, default: none.
+     */
+    events?: number | undefined;
+    /**
+     * Bytes of the file in use, with its log of changes, beyond which is refused. No effect on
+     * `run`: it is for what writes, e.g. `publish` and `openOutbox`. 1 to
+     * 9,007,199,254,740,991, bytes, default: none.
+     */
+    bytes?: number | undefined;
+    /**
+     * Bytes of the disk that must stay free; below it events are refused. No effect on `run`:
+     * it is for what writes, e.g. `publish` and `openOutbox`. 0 to 9,007,199,254,740,991,
+     * bytes, default: 16777216.
+     */
+    freeDiskBytes?: number | undefined;
+  } | undefined;
+  /** Options of `governor`. */
+  governor?: {
+    /**
+     * Events that the relay sends in a second, at most, over all lanes. 1 to
+     * 9,007,199,254,740,991, default: none.
+     */
+    eventsPerSecond?: number | undefined;
+    /**
+     * Bytes of key, value and headers that it sends in a second, at most. 1 to
+     * 9,007,199,254,740,991, bytes, default: none.
+     */
+    bytesPerSecond?: number | undefined;
+  } | undefined;
   /** Options of `kafka`. */
   kafka?: {
     /**

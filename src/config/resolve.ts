@@ -22,6 +22,11 @@ export interface RelayConfig {
   readonly redis: string | null;
   readonly redisPrefix: string;
   readonly retry: RetryPolicy;
+  readonly bounds: Readonly<NonNullable<RelayOptions['bounds']>>;
+  readonly governor: {
+    readonly eventsPerSecond: number | null;
+    readonly bytesPerSecond: number | null;
+  };
   readonly deadLetter: { readonly order: 'block' | 'continue'; readonly topic: string | null };
   readonly security: BrokerSecurity;
   readonly compression: Compression;
@@ -49,6 +54,7 @@ export interface FileConfig {
   readonly lanes: number | undefined;
   readonly migrate: 'auto' | 'check';
   readonly recordBytesMax: number;
+  readonly bounds: RelayConfig['bounds'];
 }
 
 const partialSchema = optionsSchema.partial();
@@ -91,11 +97,13 @@ export function resolveFile(loaded: Loaded): FileConfig {
     lanes,
     migrate = 'auto',
     recordBytesMax,
+    bounds = {},
   } = check(loaded, ['db'], (options, wrong) => {
     return crossFaults(options, wrong, rules);
   });
   invariant(db !== undefined, 'a checked option is there');
-  return { db, lanes, migrate, recordBytesMax: recordBytesMax ?? limits.recordBytesMaxDefault };
+  const bytesMax = recordBytesMax ?? limits.recordBytesMaxDefault;
+  return { db, lanes, migrate, recordBytesMax: bytesMax, bounds };
 }
 
 type Loaded = Omit<LoadedOptions, 'options'> & { readonly options: unknown };
@@ -156,12 +164,8 @@ function faultsOf(issue: z.core.$ZodIssue, loaded: Loaded): Fault[] {
   return [withOrigin({ path: path || 'options', problem: problemOf(issue), received }, loaded)];
 }
 
-const allPaths = [
-  ...optionEntries.map(({ path }) => path.join('.')),
-  'retry',
-  'deadLetter',
-  'kafka',
-];
+const groups = ['retry', 'deadLetter', 'bounds', 'governor', 'kafka'];
+const allPaths = [...optionEntries.map(({ path }) => path.join('.')), ...groups];
 
 /** What may be shown of the value at a path; what holds a secret, or is in one, counts too. */
 function secrecyOf(path: string): Secrecy {
@@ -189,6 +193,7 @@ function valueAt(options: unknown, path: readonly PropertyKey[]): unknown {
 function withDefaults(given: Given, fetchToken: FetchToken | null): RelayConfig {
   const { db, brokers, retry = {}, createTopics = 'broker', kafka = {} } = given;
   const { order = 'block', topic = null } = given.deadLetter ?? {};
+  const { eventsPerSecond = null, bytesPerSecond = null } = given.governor ?? {};
   invariant(db !== undefined && brokers !== undefined, 'a checked option is there');
   return Object.freeze({
     db,
@@ -204,6 +209,8 @@ function withDefaults(given: Given, fetchToken: FetchToken | null): RelayConfig 
       jitter: retry.jitter ?? 0,
     }),
     deadLetter: Object.freeze({ order, topic }),
+    bounds: Object.freeze({ ...given.bounds }),
+    governor: Object.freeze({ eventsPerSecond, bytesPerSecond }),
     security: securityOf(kafka, fetchToken),
     compression: kafka.compression ?? 'none',
     createTopics: typeof createTopics === 'string' ? createTopics : Object.freeze(createTopics),

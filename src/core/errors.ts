@@ -160,7 +160,7 @@ export const OutboxBusyError = defineError('OutboxBusyError', {
 export const OutboxFullError = defineError('OutboxFullError', {
   code: 'OUTBOX_FULL',
   retryable: true,
-  hint: 'Free disk space; the event was not accepted and nothing accepted is lost.',
+  hint: 'Let it drain, or make room; the event was not accepted and nothing accepted is lost.',
 });
 export const OutboxIoError = defineError('OutboxIoError', {
   code: 'OUTBOX_IO',

@@ -24,6 +24,16 @@ export interface OutboxIdentity {
   readonly lanes: number;
 }
 
+/** What an outbox may hold; beyond it events are refused at the door, never shed. */
+export interface Bounds {
+  /** Events that wait, held ones too. Default: none. */
+  readonly events?: number | undefined;
+  /** Bytes of the file that are in use, and of the log of changes beside it. Default: none. */
+  readonly bytes?: number | undefined;
+  /** Bytes of the disk that must stay free; 0 for none. Default: 16 MiB. */
+  readonly freeDiskBytes?: number | undefined;
+}
+
 export interface EventAppender {
   readonly identity: OutboxIdentity;
   /**

@@ -200,6 +200,10 @@ class PartitionBytes {
   }
 }
 
+/** Of key, value and headers. */
+export const bytesOf = (records: readonly SinkRecord[]) =>
+  records.reduce((sum, record) => sum + recordBytes(record), 0);
+
 function recordBytes(record: SinkRecord): number {
   let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
   for (const [name, value] of record.headers) bytes += name.length + (value?.length ?? 0);

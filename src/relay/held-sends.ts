@@ -7,6 +7,7 @@ import type { Owned } from './stops.ts';
 
 export interface HeldWork extends Owned {
   readonly via: 'job' | 'sweep';
+  readonly signal: AbortSignal;
 }
 
 export class HeldSends {

@@ -7,6 +7,7 @@ import type { BatchRules } from './batch.ts';
 import type { Circuit } from './circuit.ts';
 import type { Commits } from './commits.ts';
 import type { RelayEmitter } from './events.ts';
+import type { Governor } from './governor.ts';
 import type { LeaseKeeper } from './lease.ts';
 import type { RefusalRules } from './refusal.ts';
 import type { Topics } from './topics.ts';
@@ -36,6 +37,7 @@ export interface LaneParts {
   readonly commits: Commits;
   readonly rules: BatchRules;
   readonly refusals: RefusalRules;
+  readonly governor: Governor;
   readonly bounds: BatchBounds;
   readonly sendTimeoutMs: number;
   /** How long one drain goes on before it lets others run, milliseconds. */

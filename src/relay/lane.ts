@@ -93,9 +93,9 @@ export class LaneDrainer {
       if (record.paused) return false;
       const holds = await this.#holdsOf(lease, record);
       if (holds === null) return false;
-      const held = await this.#held.next({ lease, holds, via });
+      const held = await this.#held.next({ lease, holds, via, signal });
       if (held === 'leaseLost') return false;
-      const log = await this.#log.next({ lease, holds, cursor: record.cursor, via });
+      const log = await this.#log.next({ lease, holds, cursor: record.cursor, via, signal });
       if (log === 'leaseLost') return false;
       if (log !== 'empty' || held !== 'empty') continue;
       if (!(await this.#linger(holds, signal))) return false;

@@ -16,6 +16,7 @@ import {
   type Batch,
   type BlockedEvent,
   buildBatch,
+  bytesOf,
   outOfRange,
   type RecordFault,
 } from './batch.ts';
@@ -29,6 +30,7 @@ export type Progress = 'sent' | 'narrowed' | 'empty' | 'leaseLost';
 export interface LogWork extends Owned {
   readonly cursor: number;
   readonly via: 'job' | 'sweep';
+  readonly signal: AbortSignal;
 }
 
 export class LogDrain {
@@ -56,8 +58,9 @@ export class LogDrain {
 
   /** @throws DRAIN_FAILED when nothing more can be sent for now; the lane's failure is stored */
   async next(work: LogWork): Promise<Progress> {
-    const { store, bounds, onStep } = this.#parts;
-    const limit = { events: this.#eventsMax, bytes: bounds.bytes };
+    const { store, bounds, governor, onStep } = this.#parts;
+    const eventsMax = Math.min(this.#eventsMax, governor.batchMax);
+    const limit = { events: eventsMax, bytes: bounds.bytes };
     const events = store.readBatch(this.#lane, work.cursor, limit);
     const first = events[0];
     if (first === undefined) return 'empty';
@@ -65,6 +68,8 @@ export class LogDrain {
     await onStep('read', this.#lane);
     const batch = await this.#prepare(work, events);
     if (typeof batch === 'string') return batch;
+    await governor.take(batch.records.length, bytesOf(batch.records), work.signal);
+    if (work.signal.aborted) return 'empty';
     if (!store.holdsLane(work.lease)) return this.#journal.leaseLost(work.lease);
     await onStep('checked', this.#lane);
     if (batch.records.length === 0) return this.#settle(work, batch, null);

@@ -24,6 +24,7 @@ import type { Partitioner } from './batch.ts';
 import { Circuit } from './circuit.ts';
 import { Commits } from './commits.ts';
 import type { RelayEmitter } from './events.ts';
+import { Governor, type GovernorRates } from './governor.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LaneDrainer } from './lane.ts';
 import type { StepHook } from './lane-parts.ts';
@@ -61,6 +62,7 @@ export interface RelayParts {
   readonly drainSliceMs: number;
   readonly retentionMs: number;
   readonly deadLetter: Omit<RefusalRules, 'retry'>;
+  readonly governor: GovernorRates;
   readonly onStep: StepHook;
   /** Whether the driver has to log in to Kafka. */
   readonly logsIn: boolean;
@@ -239,7 +241,8 @@ function createDrainers(
   const rules = { lanes, partitionBytes: bounds.partitionBytes, source: sourceBytes, partitioner };
   const refusals = { ...parts.deadLetter, retry: parts.retry };
   const times = { sendTimeoutMs: parts.sendTimeoutMs, sliceMs: parts.drainSliceMs };
-  const common = { store, driver, clock, emitter, bounds, rules, refusals, onStep };
+  const governor = new Governor(parts.governor, clock);
+  const common = { store, driver, clock, emitter, bounds, rules, refusals, governor, onStep };
   return Array.from({ length: lanes }, (_, lane) => {
     return new LaneDrainer(lane, { ...common, ...times, ...shared });
   });

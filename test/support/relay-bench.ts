@@ -7,6 +7,7 @@ import type { RetryPolicy } from '../../src/core/retry.ts';
 import { openSqliteOutbox, type SqliteOutbox } from '../../src/outbox/sqlite/open.ts';
 import type { OutboxStore } from '../../src/outbox/store.ts';
 import { createRelayEmitter, type RelayEvents } from '../../src/relay/events.ts';
+import type { GovernorRates } from '../../src/relay/governor.ts';
 import type { DrainStep } from '../../src/relay/lane-parts.ts';
 import { RelayCore } from '../../src/relay/relay.ts';
 import { MemoryDriver } from '../../src/sink/memory.ts';
@@ -32,6 +33,7 @@ export interface BenchOptions {
   readonly retry?: Partial<RetryPolicy>;
   readonly batchEvents?: number;
   readonly leaseMs?: number;
+  readonly governor?: GovernorRates;
   readonly order?: 'block' | 'continue';
   readonly deadLetterTopic?: string;
   /** Shared by several relays: what would be one file. */
@@ -85,6 +87,7 @@ export class RelayBench {
       retentionMs: 3_600_000,
       logsIn: false,
       onStep: (step, lane) => this.onStep(step, lane),
+      governor: options.governor ?? { eventsPerSecond: null, bytesPerSecond: null },
       deadLetter: { deadBlocks: order === 'block', deadLetterTopic },
     });
   }

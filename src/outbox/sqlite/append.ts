@@ -7,17 +7,20 @@ import { assertSynchronousFull } from './checks.ts';
 import type { Database, Statement } from './database.ts';
 import { sqliteCode, toCommitError, toOutboxError } from './failures.ts';
 import { oldestCodeSql, refuseTooOld } from './migrate.ts';
+import type { Room } from './room.ts';
 
 /** Inserts one event into the open transaction. */
 export class EventInserter {
+  readonly room: Room;
   #lanes: number;
   readonly #readState: Statement;
   readonly #insert: Statement;
   readonly #findDedupe: Statement;
   readonly #keepDedupe: Statement;
 
-  constructor(db: Database, lanes: number) {
+  constructor(db: Database, lanes: number, room: Room) {
     this.#lanes = lanes;
+    this.room = room;
     this.#readState = db
       .prepare(`SELECT lanes, ${oldestCodeSql} AS oldest FROM outbox_meta`)
       .safeIntegers(false);
@@ -94,13 +97,14 @@ export class HandleAppender implements EventAppender {
   readonly #inserter: EventInserter;
   readonly #insertAll: (events: readonly EncodedEvent[]) => AppendResult[];
 
-  constructor(db: Database, identity: OutboxIdentity) {
+  constructor(db: Database, identity: OutboxIdentity, room: Room) {
     this.#db = db;
     this.identity = identity;
-    this.#inserter = new EventInserter(db, identity.lanes);
+    this.#inserter = new EventInserter(db, identity.lanes, room);
     // better-sqlite3 makes this a SAVEPOINT inside an open transaction.
     this.#insertAll = db.transaction((events: readonly EncodedEvent[]) => {
       const results = events.map((event) => this.#inserter.insert(event));
+      this.#inserter.room.check();
       // Not before: reading first in a joined transaction would cost it its chance to wait.
       if (this.#inserter.lanesMoved()) throw new LanesMoved();
       return results;

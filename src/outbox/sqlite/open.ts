@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import { ConfigInvalidError, LanesDifferError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type { OperatorStore } from '../operator.ts';
-import type { EventAppender, OutboxIdentity, OutboxStore } from '../store.ts';
+import type { Bounds, EventAppender, OutboxIdentity, OutboxStore } from '../store.ts';
 import { HandleAppender } from './append.ts';
 import { checkHandle, mainFile, refuseReadOnly } from './checks.ts';
 import { openConnection } from './connection.ts';
@@ -18,6 +18,7 @@ import { changeLanes } from './lane-count.ts';
 import { checkSchema, migrate, refuseNewer } from './migrate.ts';
 import { SqliteOperator } from './operator.ts';
 import { Presence } from './presence.ts';
+import { Room } from './room.ts';
 import { SqliteStore } from './store.ts';
 
 export type SqliteSource =
@@ -37,6 +38,8 @@ export interface SqliteOptions {
   readonly lanes?: number | undefined;
   /** Lanes of a new outbox, while one that exists keeps its own. No effect beside `lanes`. */
   readonly lanesOfNew?: number | undefined;
+  /** Of what `appender` and `openStore` accept. Default: {@link Bounds}. */
+  readonly bounds?: Bounds;
   /** Gives a drained file that exists `lanes` instead of refusing. */
   readonly changeLanes?: boolean;
 }
@@ -159,7 +162,11 @@ interface Opened {
 }
 
 function describe({ Constructor, path, identity, handle, options, ...rest }: Opened): SqliteOutbox {
-  const appender = new HandleAppender(handle, identity);
+  const { freeDiskBytes = limits.freeDiskBytesDefault, ...given } = options.bounds ?? {};
+  const bounds = { ...given, freeDiskBytes };
+  const { clock } = options;
+  const room = new Room({ db: handle, path, bounds, clock });
+  const appender = new HandleAppender(handle, identity, room);
   return {
     identity,
     path,
@@ -170,7 +177,7 @@ function describe({ Constructor, path, identity, handle, options, ...rest }: Ope
     transaction: <T>(fn: () => T): T => runTransaction(handle, fn),
     openStore: () => {
       const db = openConnection(Constructor, path, { create: false });
-      return new SqliteStore({ db, Constructor, path, identity, clock: options.clock });
+      return new SqliteStore({ db, Constructor, path, identity, clock, bounds });
     },
     openOperator: ({ onActed = () => {} } = {}) => {
       const db = openConnection(Constructor, path, { create: false });

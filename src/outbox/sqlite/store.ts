@@ -4,6 +4,7 @@ import { invariant, LanesDifferError } from '../../core/errors.ts';
 import type { AppendResult, EncodedEvent, LoggedEvent } from '../../core/event.ts';
 import type {
   BatchBounds,
+  Bounds,
   Heartbeat,
   LaneFailure,
   LaneRecord,
@@ -24,6 +25,8 @@ import { LogTable } from './log.ts';
 import { oldestCode, refuseTooOld } from './migrate.ts';
 import { Presence } from './presence.ts';
 import { Pruner } from './pruner.ts';
+import { Reserve } from './reserve.ts';
+import { Room } from './room.ts';
 import { Writer } from './writer.ts';
 
 export interface SqliteStoreParts {
@@ -32,6 +35,7 @@ export interface SqliteStoreParts {
   readonly path: string;
   readonly identity: OutboxIdentity;
   readonly clock: Clock;
+  readonly bounds: Bounds;
 }
 
 export class SqliteStore implements OutboxStore {
@@ -39,6 +43,7 @@ export class SqliteStore implements OutboxStore {
   readonly held: SqliteHeldStore;
   readonly #db: Database;
   readonly #clock: Clock;
+  readonly #reserve: Reserve;
   readonly #writer: Writer;
   readonly #inserter: EventInserter;
   readonly #lanes: LaneTable;
@@ -55,12 +60,14 @@ export class SqliteStore implements OutboxStore {
   readonly #removed: Statement;
   readonly #oldestDedupe: Statement;
 
-  constructor({ db, Constructor, path, identity, clock }: SqliteStoreParts) {
+  constructor({ db, Constructor, path, identity, clock, bounds }: SqliteStoreParts) {
     this.identity = identity;
     this.#db = db;
     this.#clock = clock;
-    this.#writer = new Writer(db, clock);
-    this.#inserter = new EventInserter(db, identity.lanes);
+    this.#reserve = new Reserve(path);
+    this.#writer = new Writer(db, clock, () => this.#reserve.release());
+    const room = new Room({ db, path, bounds, clock });
+    this.#inserter = new EventInserter(db, identity.lanes, room);
     this.#lanes = new LaneTable(db);
     this.#heldRows = new HeldRows(db);
     const parts = { db, clock, writer: this.#writer, lanes: this.#lanes, rows: this.#heldRows };
@@ -90,10 +97,12 @@ export class SqliteStore implements OutboxStore {
   }
 
   appendAll(events: readonly EncodedEvent[]): Promise<AppendResult[]> {
-    return this.#writer.write('storing events', () => {
+    return this.#writer.accept('storing events', () => {
       try {
         this.#inserter.lanesMoved();
-        return events.map((event) => this.#inserter.insert(event));
+        const results = events.map((event) => this.#inserter.insert(event));
+        this.#inserter.room.check();
+        return results;
       } catch (error) {
         throw rowError(error) ?? error;
       }
@@ -102,9 +111,11 @@ export class SqliteStore implements OutboxStore {
 
   appendEach(events: readonly EncodedEvent[]): Promise<(AppendResult | Error)[]> {
     const insertOne = this.#db.transaction((event: EncodedEvent) => this.#inserter.insert(event));
-    return this.#writer.write('storing events', () => {
+    return this.#writer.accept('storing events', () => {
       this.#inserter.lanesMoved();
-      return events.map((event) => {
+      const { count, refusal } = this.#inserter.room.fit(events);
+      return events.map((event, index) => {
+        if (index >= count && refusal !== null) return refusal;
         try {
           return insertOne(event);
         } catch (error) {
@@ -162,6 +173,7 @@ export class SqliteStore implements OutboxStore {
   }
 
   async announceOwner(owner: string): Promise<{ withdraw(): Promise<void> }> {
+    this.#reserve.ensure();
     return this.#presence.announce(owner);
   }
 
@@ -238,6 +250,7 @@ export class SqliteStore implements OutboxStore {
 
   async shrink(): Promise<boolean> {
     const doing = 'shrinking the file';
+    this.#reserve.ensure();
     if (!this.#do(doing, () => this.#pruner.worthShrinking())) return false;
     await this.#writer.write(doing, () => this.#pruner.shrink());
     if (this.#do(doing, () => this.#pruner.worthShrinking())) return true;

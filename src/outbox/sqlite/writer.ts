@@ -7,7 +7,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Clock, pause } from '../../core/clock.ts';
-import { invariant, OutboxClosedError } from '../../core/errors.ts';
+import { invariant, OutboxClosedError, OutboxRelayError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type { Database, Statement } from './database.ts';
 import { isBusy, toCommitError, toOutboxError } from './failures.ts';
@@ -20,6 +20,7 @@ const pauseMaxMs = 20;
 export class Writer {
   readonly #db: Database;
   readonly #clock: Clock;
+  readonly #makeRoom: () => boolean;
   readonly #begin: Statement;
   readonly #waitNot: Statement;
   readonly #waitAgain: Statement;
@@ -27,9 +28,11 @@ export class Writer {
   readonly #rollback: Statement;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(db: Database, clock: Clock) {
+  /** @param makeRoom called when the disk is full; whether there may be room now */
+  constructor(db: Database, clock: Clock, makeRoom: () => boolean) {
     this.#db = db;
     this.#clock = clock;
+    this.#makeRoom = makeRoom;
     this.#begin = db.prepare('BEGIN IMMEDIATE');
     this.#waitNot = db.prepare('PRAGMA busy_timeout = 0');
     this.#waitAgain = db.prepare(`PRAGMA busy_timeout = ${limits.busyTimeoutMs}`);
@@ -43,7 +46,27 @@ export class Writer {
    *   itself met an I/O error
    */
   write<T>(doing: string, work: () => T): Promise<T> {
-    const mine = this.#last.then(() => this.#attempt(doing, work));
+    return this.#queue(() => this.#withRoom(doing, work));
+  }
+
+  /** As `write`, for what may be turned away: it gets nothing of the room that is kept. */
+  accept<T>(doing: string, work: () => T): Promise<T> {
+    return this.#queue(() => this.#attempt(doing, work));
+  }
+
+  /** What settles and deletes must go on when the disk is full; `work` is run again then. */
+  async #withRoom<T>(doing: string, work: () => T): Promise<T> {
+    try {
+      return await this.#attempt(doing, work);
+    } catch (error) {
+      const isFull = error instanceof OutboxRelayError && error.code === 'OUTBOX_FULL';
+      if (!isFull || !this.#makeRoom()) throw error;
+      return this.#attempt(doing, work);
+    }
+  }
+
+  #queue<T>(attempt: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(attempt);
     // The next one waits for this one's end, whatever its result; the caller gets the error.
     this.#last = mine.catch(() => {});
     return mine;

@@ -55,18 +55,22 @@ export async function measureDrain(backlog: number, plan: DrainPlan): Promise<Dr
 }
 
 /** Events a second of each repeat, ours and the other's. */
-export async function alternate(backlog: number, other: Other, plan: DrainPlan) {
-  const template = join(plan.folder, `template-${backlog}.db`);
-  await fill(template, backlog);
+export async function alternate(
+  backlog: number,
+  other: Other,
+  plan: DrainPlan & { readonly template?: string },
+) {
+  const template = plan.template ?? join(plan.folder, `template-${backlog}.db`);
+  if (plan.template === undefined) await fill(template, backlog);
   const ours: number[] = [];
   const others: number[] = [];
   const seconds = { ours: 0, others: 0 };
   // A first pair that is not counted: connections, caches, the compiler.
-  await drainOurs(template, backlog, plan);
+  await drainFrom(template, backlog, plan);
   await other.drain();
   for (let repeat = 1; repeat <= plan.repeats; repeat += 1) {
     const secondsMin = plan.secondsMin / plan.repeats;
-    const mine = await repeated(secondsMin, () => drainOurs(template, backlog, plan));
+    const mine = await repeated(secondsMin, () => drainFrom(template, backlog, plan));
     const theirs = await repeated(secondsMin, () => other.drain());
     ours.push((mine.times * backlog) / mine.seconds);
     others.push((theirs.times * backlog) / theirs.seconds);
@@ -91,7 +95,8 @@ async function repeated(secondsMin: number, once: () => Promise<number>) {
   return { seconds, times };
 }
 
-async function fill(path: string, count: number): Promise<void> {
+/** Adds a backlog to a file, which is made if need be. */
+export async function fill(path: string, count: number): Promise<void> {
   const outbox = openOutbox({ path });
   for (let from = 0; from < count; from += 1_000) {
     const group = Array.from({ length: Math.min(1_000, count - from) }, (_, index) => {
@@ -102,8 +107,12 @@ async function fill(path: string, count: number): Promise<void> {
   await outbox.close(); // the last connection: the file is whole without its WAL
 }
 
-/** Seconds from `start()` to nothing pending. */
-async function drainOurs(template: string, backlog: number, plan: DrainPlan): Promise<number> {
+/** Drains a copy of the file: seconds from `start()` to nothing pending. */
+export async function drainFrom(
+  template: string,
+  backlog: number,
+  plan: DrainPlan,
+): Promise<number> {
   const db = join(plan.folder, 'drain.db');
   copyFileSync(template, db);
   const { brokers, redis, kafka } = plan.services;

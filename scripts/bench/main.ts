@@ -6,6 +6,7 @@ import { Endings } from '../demo/endings.ts';
 import { measureAccepting } from './accept.ts';
 import { measureDrain } from './drain.ts';
 import { measureFootprint } from './footprint.ts';
+import { measureHeld } from './held.ts';
 import { measureLatency } from './latency.ts';
 import { type BenchOptions, helpText, parseBenchOptions } from './options.ts';
 import { type BenchReport, reportLines, toJson } from './report.ts';
@@ -50,6 +51,11 @@ async function bench(options: BenchOptions): Promise<BenchReport> {
       secondsMin: options.seconds,
       headers: false,
     });
+    const held = await measureHeld(Math.max(...options.backlogs), {
+      ...plan,
+      secondsMin: options.seconds,
+      backlog: middleOf(options.backlogs),
+    });
     const latency = await measureLatency({ ...plan, secondsOfEach: options.seconds });
     tell('memory and file');
     const events = Math.max(...options.backlogs);
@@ -62,7 +68,7 @@ async function bench(options: BenchOptions): Promise<BenchReport> {
       backlog: Math.min(...options.backlogs),
       outageSeconds: options.seconds,
     });
-    return { accept, drain, drainAlike, latency, footprint, ...outcome };
+    return { accept, drain, drainAlike, held, latency, footprint, ...outcome };
   } finally {
     for (const signal of signals) process.off(signal, interrupt);
     for (const fault of await endings.endAll()) tell(`could not be ended: ${fault}`);

@@ -3,6 +3,7 @@ import { cpus, release, totalmem } from 'node:os';
 import type { AcceptRates } from './accept.ts';
 import type { DrainPoint } from './drain.ts';
 import { type Footprint, youngFlag } from './footprint.ts';
+import type { HeldCost } from './held.ts';
 import type { Latency } from './latency.ts';
 import type { Account } from './rival/account.ts';
 import type { Rival, RivalOutcome } from './rival/measure.ts';
@@ -13,6 +14,7 @@ interface Figures {
   readonly drain: readonly DrainPoint[];
   /** With the bare client's own records: no headers of ours. */
   readonly drainAlike: DrainPoint;
+  readonly held: HeldCost;
   readonly latency: Latency;
   readonly footprint: Footprint;
 }
@@ -33,7 +35,7 @@ const row = (what: string, figure: string, target = '') =>
 
 /** One figure a line, with its target where there is one. */
 export function reportLines(report: BenchReport) {
-  const { accept, drain, drainAlike, latency, footprint, ...outcome } = report;
+  const { accept, drain, drainAlike, held, latency, footprint, ...outcome } = report;
   const lines = [
     ...machine(),
     '',
@@ -49,7 +51,7 @@ export function reportLines(report: BenchReport) {
     const figure = differ ? times(most.ratio) : 'not resolved';
     lines.push(row('largest against smallest backlog (ratios)', figure, 'target: not resolved'));
   }
-  lines.push(...drainLines(drainAlike, ', no headers', ''));
+  lines.push(...drainLines(drainAlike, ', no headers', ''), ...heldLines(held));
   lines.push(
     row('latency p50 at 500 events/s', ms(latency.ours.p50Ms)),
     row('  bare kafkajs', ms(latency.bare.p50Ms)),
@@ -71,6 +73,15 @@ function drainLines(point: DrainPoint, how: string, target: string): string[] {
     row('  bare kafkajs', perSecond(point.barePerSecond)),
     row('  ratio', times(point.ratio), `${target}${told}`),
     row('  seconds measured of each, at least', point.secondsOfEach.toFixed(0)),
+  ];
+}
+
+function heldLines({ held, backlog, withPerSecond, withoutPerSecond, ratio }: HeldCost): string[] {
+  const told = isResolved(withPerSecond, withoutPerSecond) ? '' : '  not resolved';
+  return [
+    row(`drained, ${number(backlog)} beside ${number(held)} held`, perSecond(withPerSecond)),
+    row('  without them', perSecond(withoutPerSecond)),
+    row('  ratio', times(ratio), `target ≥ 0.95${told}`),
   ];
 }
 

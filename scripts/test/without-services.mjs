@@ -4,6 +4,7 @@
 /** Not run by `npm run test:versions`: no version of a service makes a difference to them. */
 export const withoutServices = [
   'test/contract/bounds.test.ts',
+  'test/contract/inbox.test.ts',
   'test/contract/operator.test.ts',
   'test/contract/pruning.test.ts',
   'test/contract/shrinking.test.ts',

@@ -43,6 +43,7 @@ export interface ActReport extends ActResult {
   readonly dryRun: boolean;
 }
 
+/** Which part of a list. */
 export interface PageOptions {
   /** At most this many, 1 to 1,000,000. Default: 1,000. */
   readonly limit?: number;

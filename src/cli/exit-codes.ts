@@ -18,6 +18,7 @@ export const exitCodes = Object.freeze({
     code: 9,
     meaning: 'an act that the event does not allow as it is; nothing was changed',
   },
+  unverified: { code: 10, meaning: 'verify: delivered events are missing or out of order' },
   interrupt: { code: 130, meaning: 'SIGINT ended it before its time; a clean stop of run is 0' },
   terminate: { code: 143, meaning: 'the same by SIGTERM' },
 });

@@ -14,6 +14,7 @@ import { addPublishCommand } from './publish.ts';
 import { addRunCommand } from './run.ts';
 import type { Shell } from './shell.ts';
 import { addStatusCommand } from './status.ts';
+import { addVerifyCommand } from './verify.ts';
 
 function version(): string {
   const file = new URL('../../package.json', import.meta.url);
@@ -55,5 +56,6 @@ export function createProgram(shell: Shell, end: (code: number) => void): Comman
   addPauseCommands(program);
   addExportCommand(program);
   addAuditCommand(program);
+  addVerifyCommand(program, end);
   return program;
 }

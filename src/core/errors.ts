@@ -201,6 +201,20 @@ export const FilterInvalidError = defineError('FilterInvalidError', {
   hint: 'Correct the filter; docs/operations.md has its parts.',
 });
 
+// Consuming
+
+export const MessageUnknownError = defineError('MessageUnknownError', {
+  code: 'MESSAGE_UNKNOWN',
+  retryable: false,
+  hint: 'Give the inbox records of a relay with `headers: true`, or handle others by themselves.',
+});
+
+export const ReadFailedError = defineError('ReadFailedError', {
+  code: 'READ_FAILED',
+  retryable: true,
+  hint: 'See the cause; reading back needs READ on the topic and on groups outbox-relay-verify-*.',
+});
+
 // Configuration and command line
 
 export const ConfigInvalidError = defineError('ConfigInvalidError', {

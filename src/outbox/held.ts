@@ -85,10 +85,22 @@ export interface HeldRange {
   readonly afterSeq: number;
 }
 
+/** Where one batch's events of one topic-partition are, for `verify`. */
+export interface LedgerEntry {
+  readonly topic: string;
+  readonly partition: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly events: number;
+  /** Offset of the first; they follow each other. `null`: the client did not tell. */
+  readonly firstOffset: number | null;
+}
+
 /** What a send of held events has changed: one transaction. */
 export interface HeldChange {
   /** Seqs that Kafka has. A key's next event becomes its head. */
   readonly delivered?: readonly number[];
+  readonly ledger?: readonly LedgerEntry[];
   readonly via: 'job' | 'sweep';
   readonly refusal?: Refusal;
   /** Events whose next try is not before this time; `null`: there is none. */

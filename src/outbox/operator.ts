@@ -58,7 +58,9 @@ export interface DeadGroup {
   readonly message: string;
 }
 
+/** What can be done to held events. */
 export type ActVerb = 'redrive' | 'skip' | 'purge';
+/** What is paused or resumed: everything, a topic, or a lane. */
 export type PauseTarget =
   | { readonly all: true }
   | { readonly topic: string }
@@ -75,6 +77,7 @@ export interface Act {
   readonly dryRun: boolean;
 }
 
+/** How many events an act was about. */
 export interface ActResult {
   /** Held events that fit the filter and the verb. */
   readonly matched: number;
@@ -94,6 +97,7 @@ export interface PauseAct {
   readonly dryRun: boolean;
 }
 
+/** One act of an operator. */
 export interface AuditRow {
   readonly id: number;
   readonly atMs: number;
@@ -102,6 +106,26 @@ export interface AuditRow {
   readonly reason: string | null;
   /** Filter or target, and counts. */
   readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** Where events of one batch are in Kafka. */
+export interface LedgerRow {
+  readonly lane: number;
+  readonly topic: string;
+  readonly partition: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly events: number;
+  /** `null`: the client did not tell. */
+  readonly firstOffset: number | null;
+  readonly lastOffset: number | null;
+}
+
+export interface SeqRange {
+  readonly lane: number;
+  readonly topic: string;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
 }
 
 export interface Page {
@@ -119,6 +143,10 @@ export interface OperatorStore {
   find(event: { readonly seq: number } | { readonly id: string }): WholeEvent | null;
   deadGroups(): DeadGroup[];
   audit(page: Page): AuditRow[];
+  /** @param topic `null`: of all */
+  ledger(topic: string | null): LedgerRow[];
+  /** Delivered events, both ends counted; those that are still there. */
+  deliveredBetween(range: SeqRange): Pick<EventFacts, 'id' | 'seq' | 'key'>[];
   /** @throws EVENT_NOT_FOUND, EVENT_NOT_HELD, EVENT_IN_FLIGHT, KEY_BLOCKED, OUTBOX_BUSY */
   act(act: Act): ActResult;
   /** Returns how many lanes or topics changed. */

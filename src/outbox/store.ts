@@ -11,7 +11,7 @@
  * Not promised: that two reads in a row see the same state.
  */
 import type { AppendResult, EncodedEvent, LoggedEvent } from '../core/event.ts';
-import type { HeldStore, HeldSummary, Hold } from './held.ts';
+import type { HeldStore, HeldSummary, Hold, LedgerEntry } from './held.ts';
 import type { BatchBounds, Lease } from './lease.ts';
 
 export type { BatchBounds, Lease } from './lease.ts';
@@ -85,6 +85,8 @@ export interface Settlement {
   readonly cursor: number;
   readonly delivered: number;
   readonly via: 'job' | 'sweep';
+  /** Where the delivered ones are. Default: not told. */
+  readonly ledger?: readonly LedgerEntry[];
   /** Events at or below the cursor that are set aside. Default: none. */
   readonly holds?: readonly Hold[];
 }

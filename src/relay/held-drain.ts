@@ -10,12 +10,13 @@
  *   heldSettled …            : delivered events are gone from the held ones, in one transaction
  *                              with the next head of their key.
  */
-import type { HeldEvent, Stop } from '../outbox/held.ts';
+import type { HeldEvent, LedgerEntry, Stop } from '../outbox/held.ts';
 import type { SendFailure } from '../sink/driver.ts';
 import { type Batch, buildBatch, bytesOf, outOfRange, type RecordFault } from './batch.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { HeldSends, HeldWork } from './held-sends.ts';
 import { LaneJournal, type LaneParts } from './lane-parts.ts';
+import { ledgerOf } from './ledger.ts';
 import type { Progress } from './log-drain.ts';
 import { refuse, slowestMs } from './refusal.ts';
 import type { Stops } from './stops.ts';
@@ -194,15 +195,17 @@ export class HeldDrain {
     await onStep('heldMarked', this.#lane);
     const outcome = await this.#sends.send(batch.records);
     await onStep('heldSent', this.#lane);
-    if (outcome.kind === 'acked') return this.#settle(work, group, batch);
+    if (outcome.kind === 'acked') {
+      return this.#settle({ work, group, batch }, ledgerOf(batch, outcome.acks));
+    }
     return this.#afterFailure({ work, group, batch }, outcome);
   }
 
-  async #settle(work: HeldWork, group: Group, batch: Batch<HeldEvent>): Promise<Progress> {
+  async #settle({ work, group, batch }: Sent, ledger: readonly LedgerEntry[]): Promise<Progress> {
     const { bounds, emitter, governor, store } = this.#parts;
     const { stop } = group;
     const delivered = batch.events.map(({ seq }) => seq);
-    const progress = await this.#sends.change(work, { delivered });
+    const progress = await this.#sends.change(work, { delivered, ledger });
     if (progress === 'leaseLost') return progress;
     const most = Math.min(bounds.events, governor.batchMax);
     this.#eventsMax = Math.min(most, this.#eventsMax * 2);

@@ -11,7 +11,7 @@
 import { invariant } from '../core/errors.ts';
 import type { LoggedEvent } from '../core/event.ts';
 import type { Hold } from '../outbox/held.ts';
-import type { Sender, SendFailure } from '../sink/driver.ts';
+import type { PartitionAck, Sender, SendFailure } from '../sink/driver.ts';
 import {
   type Batch,
   type BlockedEvent,
@@ -21,6 +21,7 @@ import {
   type RecordFault,
 } from './batch.ts';
 import { LaneJournal, type LaneParts } from './lane-parts.ts';
+import { ledgerOf } from './ledger.ts';
 import { refuse, stopAfterMs } from './refusal.ts';
 import type { Owned, Stops } from './stops.ts';
 
@@ -32,6 +33,8 @@ export interface LogWork extends Owned {
   readonly via: 'job' | 'sweep';
   readonly signal: AbortSignal;
 }
+
+type Answer = { readonly acks: readonly PartitionAck[] } | RecordFault;
 
 export class LogDrain {
   readonly #lane: number;
@@ -72,10 +75,10 @@ export class LogDrain {
     if (work.signal.aborted) return 'empty';
     if (!store.holdsLane(work.lease)) return this.#journal.leaseLost(work.lease);
     await onStep('checked', this.#lane);
-    if (batch.records.length === 0) return this.#settle(work, batch, null);
+    if (batch.records.length === 0) return this.#settle(work, batch, { acks: [] });
     const outcome = await this.#send(batch);
     await onStep('sent', this.#lane);
-    if (outcome.kind === 'acked') return this.#settle(work, batch, null);
+    if (outcome.kind === 'acked') return this.#settle(work, batch, outcome);
     return this.#afterFailure(work, batch, outcome);
   }
 
@@ -133,17 +136,19 @@ export class LogDrain {
     return this.#sender.send(batch.records, sendTimeoutMs);
   }
 
-  /** @param refused what Kafka said about the one record of the batch; `null`: it took them all */
-  async #settle(work: LogWork, batch: Batch, refused: RecordFault | null): Promise<Progress> {
+  /** @param answer what Kafka said: that it took them all, or no to the one record of the batch */
+  async #settle(work: LogWork, batch: Batch, answer: Answer): Promise<Progress> {
     const { emitter, bounds, onStep, store } = this.#parts;
     const { lease, via, holds } = work;
-    const delivered = refused === null ? batch.records.length : 0;
-    const faults = refused === null ? batch.faults : [...batch.faults, refused];
+    const acked = 'acks' in answer;
+    const delivered = acked ? batch.records.length : 0;
+    const ledger = acked ? ledgerOf(batch, answer.acks) : [];
+    const faults = acked ? batch.faults : [...batch.faults, answer];
     const stepAside = [...batch.blocked.map(toHold), ...faults.map((fault) => this.#refuse(fault))];
     if (stepAside.length > 0 && !(await this.#keepPauses(work, batch))) {
       return this.#journal.leaseLost(lease);
     }
-    const settlement = { cursor: batch.lastSeq, delivered, via, holds: stepAside };
+    const settlement = { cursor: batch.lastSeq, delivered, via, holds: stepAside, ledger };
     const moved = await this.#journal.persist(() => store.settle(lease, settlement));
     if (!moved) return this.#journal.leaseLost(lease);
     const heads = new Set(stepAside.flatMap(({ seq, refusal }) => (refusal?.blocks ? [seq] : [])));

@@ -86,7 +86,8 @@ describe('a bound on events', () => {
     outbox.enqueue(event());
     const db = new Database(path);
     db.exec(
-      'UPDATE outbox_lanes SET cursor = 1, delivered = 1 WHERE lane = (SELECT lane FROM outbox_events)',
+      `UPDATE outbox_lanes SET cursor = 1, delivered = 1
+      WHERE lane = (SELECT lane FROM outbox_events)`,
     );
     db.close();
     outbox.enqueue(event());

@@ -230,12 +230,14 @@ describe('a migration', () => {
     const db = openConnection(loadDatabaseConstructor(), path, { create: true });
     const options = { clock: systemClock, lanes: 8 };
     const sql = '-- oldest code: 1\nCREATE TABLE outbox_x (a); OOPS';
-    const bad = parseMigration('0002_bad.sql', sql);
-    const before = refusal(() => migrate(db, options, [...readMigrations(), bad]));
+    const known = readMigrations();
+    const bad = parseMigration(`000${known.length + 1}_bad.sql`, sql);
+    const before = refusal(() => migrate(db, options, [...known, bad]));
     expect(before).toBe('MIGRATION_FAILED');
     const tables = "SELECT name FROM sqlite_master WHERE name = 'outbox_x'";
     expect(db.prepare(tables).all()).toEqual([]);
-    expect(db.prepare('SELECT max(version) FROM outbox_migrations').pluck().get()).toBe(1);
+    const version = 'SELECT max(version) FROM outbox_migrations';
+    expect(db.prepare(version).pluck().get()).toBe(known.length);
     db.close();
     expect(refusal(() => openStatus(path).close())).toBe('opened');
   });

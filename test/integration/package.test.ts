@@ -35,9 +35,10 @@ function project(name: string, manifest: object): string {
 describe('the package', () => {
   it('contains what it runs on, and nothing else', () => {
     const names = files.map((file) => file.replace(/^package\//, ''));
-    const entries = ['dist/index.js', 'dist/testing/index.js', 'dist/rasa/index.js'];
+    const parts = ['index', 'testing/index', 'rasa/index', 'inbox/index'];
+    const entries = parts.map((name) => `dist/${name}.js`);
     const wanted = entries.flatMap((name) => [name, name.replace('.js', '.d.ts')]);
-    const shipped = ['dist/cli/main.js', 'migrations/0001_outbox.sql', 'README.md', 'LICENSE'];
+    const shipped = ['dist/cli/main.js', 'migrations/0002_refusals.sql', 'README.md', 'LICENSE'];
     expect(names).toEqual(expect.arrayContaining([...wanted, ...shipped, 'CHANGELOG.md']));
     const folders = new Set(names.map((file) => file.split('/')[0]));
     expect([...folders].sort()).toEqual(
@@ -51,7 +52,9 @@ describe('the package', () => {
       join(path, 'main.js'),
       `import { openOutbox } from 'outbox-relay';
        import { KafkaEventBroker } from 'outbox-relay/rasa';
+       import { createInbox } from 'outbox-relay/inbox';
        import { createTestOutbox } from 'outbox-relay/testing';
+       if (typeof createInbox !== 'function') throw new Error('no inbox');
        const outbox = openOutbox({ path: 'shop.db' });
        console.log(outbox.enqueue({ topic: 'orders', key: 'k', value: { id: 1 } }).seq);
        await outbox.close();

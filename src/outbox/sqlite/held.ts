@@ -15,6 +15,7 @@ import type { Database, Statement } from './database.ts';
 import { toOutboxError } from './failures.ts';
 import { type HeldRows, wholeTopic } from './held-rows.ts';
 import type { LaneTable } from './lanes.ts';
+import type { LedgerTable } from './ledger.ts';
 import type { Writer } from './writer.ts';
 
 export interface SqliteHeldParts {
@@ -23,6 +24,7 @@ export interface SqliteHeldParts {
   readonly writer: Writer;
   readonly lanes: LaneTable;
   readonly rows: HeldRows;
+  readonly ledger: LedgerTable;
 }
 
 type StopRow = Omit<Stop, 'partition' | 'draining'> & { partition: number; draining: 0 | 1 };
@@ -33,6 +35,7 @@ export class SqliteHeldStore implements HeldStore {
   readonly #writer: Writer;
   readonly #lanes: LaneTable;
   readonly #rows: HeldRows;
+  readonly #ledger: LedgerTable;
   readonly #heads: Statement;
   readonly #stops: Statement;
   readonly #pauses: Statement;
@@ -45,12 +48,13 @@ export class SqliteHeldStore implements HeldStore {
   readonly #hasHead: Statement;
   readonly #freeKeyless: Statement;
 
-  constructor({ db, clock, writer, lanes, rows }: SqliteHeldParts) {
+  constructor({ db, clock, writer, lanes, rows, ledger }: SqliteHeldParts) {
     this.#db = db;
     this.#clock = clock;
     this.#writer = writer;
     this.#lanes = lanes;
     this.#rows = rows;
+    this.#ledger = ledger;
     this.#heads = db.prepare(`
       SELECT topic, order_key AS orderKey FROM outbox_held
       WHERE lane = @lane AND next_attempt_at IS NOT NULL AND state = 'retrying'
@@ -164,11 +168,12 @@ export class SqliteHeldStore implements HeldStore {
   }
 
   settle(lease: Lease, change: HeldChange): Promise<boolean> {
-    const { delivered = [], refusal, deferred, stop, ended, via } = change;
+    const { delivered = [], ledger = [], refusal, deferred, stop, ended, via } = change;
     return this.#asOwner('settling held events', lease, () => {
       const { lane } = lease;
       const gone = this.#rows.deliver(lane, delivered, this.#clock.now());
       if (gone > 0) this.#lanes.countHeld(lane, { held: -gone, delivered: gone, via });
+      this.#ledger.insert(lane, ledger, this.#clock.now());
       if (refusal !== undefined) this.#rows.refuse(lane, refusal);
       if (deferred !== undefined) this.#rows.defer(deferred);
       if (stop !== undefined) this.#rows.saveStop(lane, stop);

@@ -10,13 +10,15 @@ import type {
   DeadGroup,
   EventFacts,
   EventFilter,
+  LedgerRow,
   OperatorStore,
   Page,
   PauseAct,
+  SeqRange,
   WholeEvent,
 } from '../operator.ts';
 import { Acts } from './acts.ts';
-import type { Database } from './database.ts';
+import type { Database, Statement } from './database.ts';
 import { isOfHeld, stateSql, whereOf } from './event-filter.ts';
 import { toOutboxError } from './failures.ts';
 import { setPause } from './pauses.ts';
@@ -44,6 +46,7 @@ export class SqliteOperator implements OperatorStore {
   readonly #clock: Clock;
   readonly #parts: SqliteOperatorParts;
   readonly #acts: Acts;
+  #between: Statement | null = null;
 
   constructor(parts: SqliteOperatorParts) {
     this.#db = parts.db;
@@ -90,6 +93,24 @@ export class SqliteOperator implements OperatorStore {
     return (rows as (Omit<AuditRow, 'detail'> & { detail: string })[]).map((row) => {
       return { ...row, detail: JSON.parse(row.detail) as AuditRow['detail'] };
     });
+  }
+
+  ledger(topic: string | null): LedgerRow[] {
+    const text = `
+      SELECT lane, topic, partition, first_seq AS firstSeq, last_seq AS lastSeq, events,
+        first_offset AS firstOffset, last_offset AS lastOffset
+      FROM outbox_ledger WHERE topic = ifnull(?, topic) ORDER BY id`;
+    return this.#do('reading the ledger', () => this.#db.prepare(text).all(topic) as LedgerRow[]);
+  }
+
+  deliveredBetween(range: SeqRange): Pick<EventFacts, 'id' | 'seq' | 'key'>[] {
+    this.#between ??= this.#db.prepare(`
+      SELECT e.id, e.seq, coalesce(e.key, CAST(CAST(e.partition AS TEXT) AS BLOB)) AS key
+      FROM outbox_events AS e LEFT JOIN outbox_held AS h ON h.seq = e.seq
+      WHERE e.lane = @lane AND e.seq BETWEEN @firstSeq AND @lastSeq AND e.topic = @topic
+        AND h.seq IS NULL`);
+    const statement = this.#between;
+    return this.#do('reading events', () => statement.all(range)) as EventFacts[];
   }
 
   act(act: Act): ActResult {

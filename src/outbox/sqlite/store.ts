@@ -21,6 +21,7 @@ import { SqliteHeldStore } from './held.ts';
 import { HeldRows } from './held-rows.ts';
 import { HeldSummaryReader } from './held-summary.ts';
 import { LaneTable } from './lanes.ts';
+import { LedgerTable } from './ledger.ts';
 import { LogTable } from './log.ts';
 import { oldestCode, refuseTooOld } from './migrate.ts';
 import { Presence } from './presence.ts';
@@ -48,6 +49,7 @@ export class SqliteStore implements OutboxStore {
   readonly #inserter: EventInserter;
   readonly #lanes: LaneTable;
   readonly #heldRows: HeldRows;
+  readonly #ledger: LedgerTable;
   readonly #log: LogTable;
   readonly #pruner: Pruner;
   readonly #presence: Presence;
@@ -70,7 +72,15 @@ export class SqliteStore implements OutboxStore {
     this.#inserter = new EventInserter(db, identity.lanes, room);
     this.#lanes = new LaneTable(db);
     this.#heldRows = new HeldRows(db);
-    const parts = { db, clock, writer: this.#writer, lanes: this.#lanes, rows: this.#heldRows };
+    this.#ledger = new LedgerTable(db);
+    const parts = {
+      db,
+      clock,
+      writer: this.#writer,
+      lanes: this.#lanes,
+      rows: this.#heldRows,
+      ledger: this.#ledger,
+    };
     this.held = new SqliteHeldStore(parts);
     this.#log = new LogTable(db);
     this.#pruner = new Pruner(db, this.#log);
@@ -202,7 +212,8 @@ export class SqliteStore implements OutboxStore {
   settle(lease: Lease, settlement: Settlement): Promise<boolean> {
     return this.#writer.write('settling a batch', () => {
       if (!this.#lanes.settle(lease, settlement)) return false;
-      const { holds = [] } = settlement;
+      const { holds = [], ledger = [] } = settlement;
+      this.#ledger.insert(lease.lane, ledger, this.#clock.now());
       if (holds.length > 0) this.#heldRows.insert(lease.lane, holds);
       return true;
     });
@@ -244,6 +255,7 @@ export class SqliteStore implements OutboxStore {
       if (expiresAt !== null && (expiresAt as number) <= nowMs) {
         this.#pruner.forgetDedupe(nowMs, rows);
       }
+      this.#ledger.forget(beforeMs, rows);
       return this.#pruner.prune(this.#lanes.readAll(), { beforeMs, nowMs }, rows);
     });
   }

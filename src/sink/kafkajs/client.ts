@@ -10,6 +10,7 @@ import { connect, type Socket } from 'node:net';
 import kafkajs, {
   type Admin,
   type CompressionTypes,
+  type Consumer,
   Kafka,
   type KafkaConfig,
   logLevel,
@@ -24,7 +25,7 @@ import { MetadataAnswers } from './leaderless.ts';
 import { saslOf } from './login.ts';
 import { askForNoTopics } from './no-topics.ts';
 
-export type { Admin, Message, Producer };
+export type { Admin, Consumer, Message, Producer };
 
 export type CreateTopics =
   | 'broker'

@@ -48,6 +48,13 @@ const report: BenchReport = {
   },
   drain: [point(10, [80, 100, 90], [85, 95, 90]), point(1_000, [10, 11, 12], [100, 101, 102])],
   drainAlike: point(10, [90, 90, 90], [100, 100, 100]),
+  held: {
+    held: 1_000,
+    backlog: 10,
+    withPerSecond: measure([95, 100, 98]),
+    withoutPerSecond: measure([97, 99, 100]),
+    ratio: measure([0.99]),
+  },
   latency: { eventsPerSecond: 500, ours: way, bare: way, p99Ratio: measure([1]) },
   footprint: {
     events: 1_000,

@@ -253,6 +253,7 @@ headers: false
       lanes: 4,
       migrate: 'auto',
       recordBytesMax: 1_000_000,
+      bounds: {},
     });
     const bad = fileOf('bad.yml', 'db: shop.db\nretries: 3\n');
     expect(() => resolveFile(load({ file: bad }))).toThrow(/retries .*retry\.retries is/);

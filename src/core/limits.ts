@@ -66,6 +66,8 @@ export const limits = Object.freeze({
   diskFreeBytesLow: 1_024 ** 3,
   /** Below it the log of a few large commits and the copy that a checkpoint makes do not fit. */
   diskFreeBytesMin: 64 * 1_024 ** 2,
+  /** Of the log of changes, when it begins anew. */
+  walKeptBytes: 8 * 1_024 ** 2,
   /** So much of the disk is left to the relay and to others: events are refused before. */
   freeDiskBytesDefault: 16 * 1_024 ** 2,
   /** Unused pages worth a VACUUM; less is used again within minutes. */

@@ -102,7 +102,11 @@ export class Waker {
 
   /** What a drain has set aside is due at some time: nobody's commit tells of it. */
   drainEnded(): void {
-    this.#dueAtMs = this.#parts.store.nextDueAtMs();
+    try {
+      this.#dueAtMs = this.#parts.store.nextDueAtMs();
+    } catch (error) {
+      this.#parts.report(error); // the drain's own end is the news; the sweep looks again
+    }
   }
 
   /** The next round keeps to the policy's delay too. */

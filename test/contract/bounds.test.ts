@@ -132,6 +132,22 @@ describe('a bound on bytes', () => {
   });
 });
 
+it('the log of changes gives its space back when a slow reader has left', async () => {
+  open({ freeDiskBytes: 0 });
+  const big = Buffer.alloc(500_000, 'x');
+  const reader = new Database(path);
+  reader.exec('BEGIN');
+  reader.prepare('SELECT * FROM outbox_events').all();
+  for (let times = 0; times < 40; times += 1) await outbox.publish(event(big));
+  const wal = () => statSync(`${path}-wal`).size;
+  expect(wal()).toBeGreaterThan(16_000_000);
+  reader.exec('COMMIT');
+  reader.close();
+  // A commit copies the log back, the next one begins it anew.
+  for (let times = 0; times < 4; times += 1) await outbox.publish(event(big));
+  expect(wal()).toBeLessThan(9_000_000);
+});
+
 it('a bound on free space of the disk refuses when less is free', async () => {
   open({ freeDiskBytes: Number.MAX_SAFE_INTEGER });
   expect(refusal(() => outbox.enqueue(event()))).toMatchObject({ bound: 'freeDiskBytes' });

@@ -16,7 +16,7 @@ beforeEach(async () => {
   cli = new CommandLine();
   kafka = await nowhere();
   await openOutbox({ path: cli.db }).close();
-  chmodSync(cli.db, 0o640);
+  chmodSync(cli.db, 0o600);
 });
 afterEach(() => cli.close());
 
@@ -179,6 +179,11 @@ describe('a user', () => {
   it('who names a folder that is not there', async () => {
     const diagnosis = await examined(cli.path(join('none', 'shop.db')));
     expect(said(diagnosis, 'file.folder')).toEqual([expect.stringMatching(/^error: ENOENT: /)]);
+  });
+
+  it('who lets the group read', async () => {
+    chmodSync(cli.db, 0o640);
+    expect(said(await examined(), 'file.mode')).toEqual(['note: mode 0640: its group may, too']);
   });
 
   it('who lets everybody write', async () => {

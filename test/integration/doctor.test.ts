@@ -31,7 +31,7 @@ beforeEach(async () => {
   const outbox = openOutbox({ path: cli.db });
   outbox.enqueue({ topic, key: 'k', value: 'v' });
   await outbox.close();
-  chmodSync(cli.db, 0o640);
+  chmodSync(cli.db, 0o600);
 });
 afterEach(() => cli.close());
 

@@ -45,6 +45,8 @@ export function openConnection(
     connection.pragma('fullfsync = ON');
     assertSynchronousFull(connection);
     connection.pragma(`busy_timeout = ${limits.busyTimeoutMs}`);
+    // A slow reader keeps the log of changes growing; without it that much of it stays, for reuse.
+    connection.pragma(`journal_size_limit = ${limits.walKeptBytes}`);
     return connection;
   } catch (error) {
     connection?.close();

@@ -24,9 +24,11 @@ logger = logging.getLogger(__name__)
 
 # Before this version SQLite can damage a WAL file when two connections checkpoint at once.
 SAFE_CHECKPOINTS = (3, 51, 3)
-# Kafka's own rule; a topic that it refuses would stop the relay.
+# The tables are STRICT.
+STRICT_TABLES = (3, 37)
+# Kafka's own rule; what has another topic would be set aside for ever.
 TOPIC = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")
-# Kafka takes 1,048,588 bytes with everything around them; a larger record would stop the relay.
+# Kafka takes 1,048,588 bytes with everything around them; a larger record would be refused.
 EVENT_BYTES_MAX = 1_000_000
 # How long another writer is waited for, seconds. publish() blocks meanwhile, as Rasa calls it.
 BUSY_SECONDS = 10.0
@@ -40,7 +42,7 @@ class OutboxEventBroker(EventBroker):
     """Writes Rasa's events into an outbox file.
 
     Args:
-        outbox_path: The SQLite file; `outbox-relay migrate --db FILE` makes it.
+        outbox_path: The SQLite file; `outbox-relay migrate --db FILE --lanes 1` makes it.
         topic: Kafka topic of the events.
         partition_by_sender: Whether the record's key is the event's `sender_id`.
         kwargs: Whatever else the endpoints.yml says, for the relay: url, redis_url, sasl_*, …
@@ -56,11 +58,10 @@ class OutboxEventBroker(EventBroker):
         partition_by_sender=False,
         **kwargs,
     ):
-        if not TOPIC.fullmatch(topic):
+        if not isinstance(topic, str) or not TOPIC.fullmatch(topic):
             raise OutboxError(f"{topic!r} is not a legal topic name")
         self.topic = topic
-        # A ${VARIABLE} of the endpoints.yml is text.
-        self.partition_by_sender = str(partition_by_sender).lower() == "true"
+        self.partition_by_sender = flag_of(partition_by_sender)
         self._environment = None
         self._lock = threading.Lock()
         self._db = open_outbox(outbox_path)
@@ -89,7 +90,8 @@ class OutboxEventBroker(EventBroker):
 
         Raises:
             ValueError, TypeError: No event, a large one, or without the sender_id that is the key.
-            sqlite3.Error: It could not be stored, and is not.
+            sqlite3.Error: It could not be stored. After an I/O error of the COMMIT alone (`disk I/O
+                error`) it may be there all the same.
         """
         value = json.dumps(event).encode("utf-8")
         key = sender_of(event) if self.partition_by_sender else None
@@ -106,8 +108,8 @@ class OutboxEventBroker(EventBroker):
 
     def _insert(self, event_id, key, row):
         # IMMEDIATE: the number of lanes that is read here cannot change before the COMMIT.
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             (lanes,) = self._db.execute("SELECT lanes FROM outbox_meta").fetchone()
             self._db.execute(
                 "INSERT INTO outbox_events"
@@ -125,8 +127,11 @@ class OutboxEventBroker(EventBroker):
         """Whether the file takes events. What Kafka does is the relay's to say."""
         try:
             with self._lock:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.execute("ROLLBACK")
+                try:
+                    self._db.execute("BEGIN IMMEDIATE")
+                finally:
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
             return True
         except sqlite3.Error as error:
             logger.warning("The outbox does not take events: %s", error)
@@ -140,8 +145,12 @@ class OutboxEventBroker(EventBroker):
 
 def open_outbox(path):
     """A connection that commits as the table contract asks for."""
+    if sqlite3.sqlite_version_info < STRICT_TABLES:
+        raise OutboxError(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or later is needed")
+    # One lane: events without a key have no order but that of their lane.
+    command = f"outbox-relay migrate --db {path} --lanes 1"
     if not os.path.isfile(path):
-        raise OutboxError(f"{path}: no such file; run `outbox-relay migrate --db {path}` first")
+        raise OutboxError(f"{path}: no such file; run `{command}` first")
     # The lock above lets one thread in at a time; transactions are begun and ended by hand.
     db = sqlite3.connect(path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
@@ -151,8 +160,7 @@ def open_outbox(path):
             raise OutboxError(f"{path}: is in journal mode {mode} and must be in wal")
     except sqlite3.Error as error:
         db.close()
-        hint = f"run `outbox-relay migrate --db {path}` first"
-        raise OutboxError(f"{path}: has no outbox ({error}); {hint}") from error
+        raise OutboxError(f"{path}: has no outbox ({error}); run `{command}` first") from error
     except OutboxError:
         db.close()
         raise
@@ -160,6 +168,14 @@ def open_outbox(path):
     if sqlite3.sqlite_version_info < SAFE_CHECKPOINTS:
         db.execute("PRAGMA wal_autocheckpoint=0")
     return db
+
+
+def flag_of(value):
+    """A ${VARIABLE} of the endpoints.yml is text."""
+    text = str(value if value is not None else False).lower()
+    if text not in ("true", "false"):
+        raise OutboxError(f"partition_by_sender must be true or false, not {value!r}")
+    return text == "true"
 
 
 def sender_of(event):

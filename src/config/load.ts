@@ -87,16 +87,28 @@ function readFile(file: string): string {
 
 /** JSON goes through the YAML parser as well: JSON.parse takes the last of two equal names. */
 function parseFile(file: string, text: string): unknown {
-  const document = parseDocument(text, { uniqueKeys: true });
+  const document = parseDocument(text, { uniqueKeys: true, merge: true });
   // The first line says what and where; the following ones show the file, secrets and all.
-  const faults = document.errors.map(({ message }) => message.split('\n')[0]?.replace(/:$/, ''));
+  const told = [...document.errors, ...document.warnings];
+  const faults = told.map(({ message }) => message.split('\n')[0]?.replace(/:$/, ''));
   if (faults.length > 0) throw new ConfigInvalidError(`${file}: ${faults.join('; ')}`);
-  if (!file.endsWith('.json')) return document.toJS();
+  if (!file.endsWith('.json')) return toOptions(file, document);
   try {
     return JSON.parse(text);
   } catch (error) {
     const reason = (error as Error).message.replace(/, (\.\.\.)?".*$/s, '');
     throw new ConfigInvalidError(`${file}: ${reason}`);
+  }
+}
+
+/** The message would name the alias, which may be the beginning of a secret. */
+function toOptions(file: string, document: ReturnType<typeof parseDocument>): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    const problem = 'a value begins with * and is no alias; put it in quotes';
+    throw new ConfigInvalidError(`${file}: ${problem}`);
   }
 }
 

@@ -210,11 +210,17 @@ export class KafkaEventBroker {
   }
 
   async #close(deadlineMs: number): Promise<void> {
-    await this.#outbox.close();
-    if (this.#relay === null) return;
     try {
+      await this.#outbox.close();
       await this.#watch?.drained(deadlineMs);
-      await this.#relay.stop({ deadlineMs });
+    } finally {
+      await this.#stopRelay(deadlineMs);
+    }
+  }
+
+  async #stopRelay(deadlineMs: number): Promise<void> {
+    try {
+      await this.#relay?.stop({ deadlineMs });
     } catch (error) {
       if (!(error instanceof OutboxRelayError && error.code === 'STOP_DEADLINE')) throw error;
       this.#logger.warn({ code: error.code }, 'a drain was cut off; its events stay in the file');

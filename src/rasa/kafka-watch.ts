@@ -1,6 +1,7 @@
 /** What is known about Kafka, from the relay's own work and, when that is silent, by asking. */
 import type { Relay } from '../app.ts';
-import { type Clock, pause } from '../core/clock.ts';
+import { type Clock, pause, within } from '../core/clock.ts';
+import { OutboxRelayError } from '../core/errors.ts';
 
 /** An answer older than this is asked for again; sooner when it was none. */
 const freshMs = 5_000;
@@ -50,13 +51,23 @@ export class KafkaWatch {
   /** Resolves when nothing waits any more, when Kafka does not answer, or at the deadline. */
   async drained(deadlineMs: number): Promise<void> {
     const endMs = this.#clock.monotonic() + deadlineMs;
-    const waits = () => this.#runs && this.#relay.status().pending > 0;
+    const waits = () => this.#runs && this.#pending() > 0;
     if (!waits()) return;
     this.refresh();
-    await this.#asking;
+    if (this.#asking !== null) await within(this.#clock, deadlineMs, this.#asking);
     while (this.#answers && waits()) {
       if (this.#clock.monotonic() >= endMs) return;
       await pause(this.#clock, lookEveryMs);
+    }
+  }
+
+  /** 0 when it cannot be read, or the relay is being stopped by somebody else: nothing to wait for. */
+  #pending(): number {
+    try {
+      return this.#relay.status().pending;
+    } catch (error) {
+      if (error instanceof OutboxRelayError) return 0;
+      throw error;
     }
   }
 

@@ -99,8 +99,8 @@ export function readSettings(given: Given): BrokerSettings {
     topic: text(given, 'topic') ?? 'rasa_core_events',
     clientId: text(given, 'client_id'),
     partitionBySender: flag(given, 'partition_by_sender', false),
-    username: text(given, 'sasl_username'),
-    password: text(given, 'sasl_password'),
+    username: secret(given, 'sasl_username'),
+    password: secret(given, 'sasl_password'),
     mechanism: (text(given, 'sasl_mechanism') ?? 'PLAIN').toUpperCase(),
     caFile: text(given, 'ssl_cafile'),
     certFile: text(given, 'ssl_certfile'),
@@ -112,7 +112,7 @@ export function readSettings(given: Given): BrokerSettings {
     redisUrl: text(given, 'redis_url'),
     runRelay: flag(given, 'run_relay', true),
     relay: relayOf(given['relay']),
-    logger: (given['logger'] as RelayLogger | null | undefined) ?? null,
+    logger: loggerOf(given['logger']),
     unknownOptions: Object.keys(given).filter((name) => !knownOptions.has(name)),
   });
 }
@@ -128,7 +128,13 @@ function brokersOf(url: unknown): string[] {
   return [...new Set(named.map((host) => (host.includes(':') ? host : `${host}:${defaultPort}`)))];
 }
 
-/** A number is what YAML makes of a password of digits. An empty text is none. */
+/** What YAML has read as a number has lost its zeros and more: a login would fail for ever. */
+function secret(given: Given, name: string): string | null {
+  if (typeof given[name] !== 'number') return text(given, name);
+  throw new KafkaProducerInitializationError(`${name}: is a number here; put it in quotes`);
+}
+
+/** An empty text is none. */
 function text(given: Given, name: string): string | null {
   const value = given[name] ?? null;
   if (value === null || value === '') return null;
@@ -146,8 +152,28 @@ function flag(given: Given, name: string, fallback: boolean): boolean {
   throw new KafkaProducerInitializationError(`${name}: must be true or false`);
 }
 
+/** What the relay is told by options of the broker; given twice, the two could mean two outboxes. */
+const ownNames = { db: 'outbox_path', brokers: 'url', clientId: 'client_id', redis: 'redis_url' };
+
 function relayOf(relay: unknown): Readonly<Record<string, unknown>> {
   if (relay === undefined || relay === null) return {};
-  if (typeof relay === 'object' && !Array.isArray(relay)) return relay as Record<string, unknown>;
-  throw new KafkaProducerInitializationError('relay: must be options by name');
+  if (typeof relay !== 'object' || Array.isArray(relay)) {
+    throw new KafkaProducerInitializationError('relay: must be options by name');
+  }
+  for (const [name, own] of Object.entries(ownNames)) {
+    if (!(name in relay)) continue;
+    throw new KafkaProducerInitializationError(`relay.${name}: is said by ${own}`);
+  }
+  return relay as Record<string, unknown>;
+}
+
+/** As pino's; anything else, e.g. a text from an endpoints.yml, could not be called. */
+function loggerOf(logger: unknown): RelayLogger | null {
+  if (logger === undefined || logger === null) return null;
+  const levels = ['debug', 'info', 'warn', 'error'] as const;
+  const fits = levels.every((level) => {
+    return typeof (logger as Partial<RelayLogger>)[level] === 'function';
+  });
+  if (fits) return logger as RelayLogger;
+  throw new KafkaProducerInitializationError('logger: must have debug, info, warn and error');
 }

@@ -2,7 +2,8 @@
  * From the seed's `security_protocol`, `sasl_*` and `ssl_*` to the relay's `kafka` options. What
  * can never connect is refused here, when the broker is created; nothing is connected.
  */
-import { accessSync, constants, statSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { KafkaProducerInitializationError, SecurityProtocolError } from '../core/errors.ts';
 import { mechanisms } from '../sink/security.ts';
 import type { BrokerSettings } from './options.ts';
@@ -63,12 +64,15 @@ function sslOf({ caFile, certFile, keyFile, checkHostname }: BrokerSettings): Gr
   };
 }
 
-/** Only looked at: what is in a file is read again for each connection. */
+/** What is in a file is read again for each connection; here it must be what it is said to be. */
 function checkFile(name: string, file: string | null): void {
   if (file === null) return;
   try {
     accessSync(file, constants.R_OK);
     if (!statSync(file).isFile()) throw new Error(`${file} is not a file`);
+    const text = readFileSync(file);
+    if (!text.includes('-----BEGIN ')) throw new Error(`${file} is not PEM`);
+    if (name !== 'ssl_keyfile') new X509Certificate(text);
   } catch (error) {
     const { message } = error as Error;
     throw new KafkaProducerInitializationError(`${name}: ${message}`, { cause: error });

@@ -10,22 +10,32 @@ import type { RelayEmitter } from './events.ts';
 
 const repeatMs = 60_000;
 
+interface Reason {
+  readonly code: string;
+  readonly message: string;
+}
+
+const isReason = (cause: unknown): cause is Reason =>
+  typeof (cause as Partial<Reason> | null)?.code === 'string';
+
 export function watchLogins(emitter: RelayEmitter, clock: Clock): void {
   let told: { readonly code: string; readonly atMs: number } | null = null;
-  emitter.on('laneFailed', ({ failure, cause }) => {
-    const { code, message } = failure;
+  const tell = ({ code, message }: Reason, cause: unknown) => {
     const hint = loginHint(code);
     if (hint === null) return;
     const now = clock.monotonic();
     if (told?.code === code && now - told.atMs < repeatMs) return;
     told = { code, atMs: now };
     emitter.emit('loginFailed', { code, message, hint, cause });
-  });
+  };
+  emitter.on('laneFailed', ({ failure, cause }) => tell(failure, cause));
   const forget = () => {
     told = null;
   };
   emitter.on('delivered', forget);
-  emitter.on('circuit', ({ state }) => {
+  // Also of a relay that has nothing to send: somebody has asked whether Kafka answers.
+  emitter.on('circuit', ({ state, cause }) => {
     if (state === 'closed') forget();
+    else if (isReason(cause)) tell(cause, cause);
   });
 }

@@ -4,6 +4,7 @@
  */
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { setTimeout as timeout } from 'node:timers/promises';
 import { LoginFault } from './login-fault.ts';
 import { readBytes, readSecret } from './secrets.ts';
 import type { TokenSource } from './security.ts';
@@ -28,11 +29,17 @@ const names = { endpoint: 'token endpoint', file: 'token file', callback: 'token
 async function tokenFrom(source: TokenSource): Promise<string> {
   if (source.kind === 'file') return readBytes(source.file, 'kafka.sasl.tokenFile').toString();
   if (source.kind === 'endpoint') return askEndpoint(source);
+  const late = new AbortController();
   try {
-    return String(await source.fetchToken());
+    const gone = timeout(endpointTimeoutMs, null, { ref: false, signal: late.signal });
+    const token = await Promise.race([source.fetchToken(), gone]);
+    if (token === null) throw new Error(`no answer within ${endpointTimeoutMs} ms`);
+    return String(token);
   } catch (error) {
     const reason = error instanceof Error ? error.message : typeof error;
     throw unavailable(`the token callback failed: ${reason}`);
+  } finally {
+    late.abort();
   }
 }
 

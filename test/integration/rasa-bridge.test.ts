@@ -30,7 +30,7 @@ afterEach(async () => {
   await cli.close();
 });
 
-const migrate = () => cli.run(['migrate', '--db', cli.db]);
+const migrate = (...more: string[]) => cli.run(['migrate', '--db', cli.db, ...more]);
 
 /** A Rasa, as far as its event broker can tell. */
 function rasa(kwargs: object = {}, env: Record<string, string> = {}): Child {
@@ -73,6 +73,28 @@ describe('a Rasa in Python', () => {
     );
     relay.signal('SIGTERM');
     expect(await relay.ended).toEqual({ code: 0, signal: null });
+  });
+
+  it('keeps the order of events without a key, as its README sets it up', async () => {
+    const readme = readFileSync(`${root}examples/rasa/README.md`, 'utf8');
+    expect(readme).toMatch(/migrate --db rasa-events\.db --lanes 1 /);
+    await migrate('--lanes', '1');
+    await kafka.createTopic(topic, 1);
+    const lines = Array.from({ length: 300 }, (_, turn) => JSON.stringify({ turn }));
+    expect(await publish(rasa(), lines)).toEqual(lines.map(() => 'stored'));
+    const batches = ['--batch-events', '7'];
+    cli.start(['run', '--db', cli.db, '--brokers', kafka.address, ...batches]);
+    const records = await kafka.consume(topic, lines.length);
+    expect(records.map(({ value }) => JSON.parse(String(value)).turn)).toEqual(
+      lines.map((_, turn) => turn),
+    );
+  });
+
+  it('refuses a flag that is neither true nor false', async () => {
+    await migrate();
+    const child = rasa({ partition_by_sender: 'yes' });
+    await child.ended;
+    expect(child.errors.join('\n')).toMatch(/partition_by_sender must be true or false, not 'yes'/);
   });
 
   it('writes rows of the right lanes, with and without key, beside another writer', async () => {

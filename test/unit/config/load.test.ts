@@ -229,6 +229,8 @@ headers: false
 
   it.each([
     ['twice.yml', 'db: a\ndb: b\n', /twice\.yml: Map keys must be unique at line 2, column 1/],
+    ['alias.yml', 'db: a\nsource: *topSecret9\n', /alias\.yml: a value begins with \*/],
+    ['tag.yml', 'db: !abc x\n', /tag\.yml: Unresolved tag/],
     ['twice.json', '{"db": "a",\n "db": "b"}', /twice\.json: Map keys must be unique at line 2/],
     ['cut.json', '{"db": "a"', /cut\.json: /],
     ['comment.json', '{"db": "a" # no JSON\n}', /comment\.json: /],

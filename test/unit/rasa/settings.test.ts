@@ -4,6 +4,7 @@ import { KafkaEventBroker } from '../../../src/rasa/index.ts';
 import { readSettings } from '../../../src/rasa/options.ts';
 import { toRelayOptions } from '../../../src/rasa/relay-options.ts';
 import { RasaScene } from '../../support/rasa.ts';
+import { makeCertificates } from '../../support/security/certificates.ts';
 
 let scene: RasaScene;
 beforeEach(() => {
@@ -50,8 +51,9 @@ describe('url', () => {
 });
 
 describe('security_protocol', () => {
-  it('decides what of TLS and login is used', () => {
-    const [ca, cert, key] = ['ca.pem', 'cert.pem', 'key.pem'].map((name) => scene.write(name, ''));
+  it('decides what of TLS and login is used', async () => {
+    const certificates = await makeCertificates(scene.folder);
+    const { ca, clientCert: cert, clientKey: key } = certificates.files;
     const files = { ssl_cafile: ca, ssl_certfile: cert, ssl_keyfile: key };
     const kafka = (security_protocol: string, more = {}) =>
       (relayOf({ ...files, ...login, security_protocol, ...more }) as { kafka?: unknown }).kafka;
@@ -63,6 +65,12 @@ describe('security_protocol', () => {
     expect(kafka('SASL_SSL')).toEqual({ ssl, sasl });
     const checked = { ssl: { ...ssl, checkHostname: true } };
     expect(kafka('SSL', { ssl_check_hostname: true })).toEqual(checked);
+  });
+
+  it('with half a certificate is refused', async () => {
+    const { files } = await makeCertificates(scene.folder);
+    const half = { security_protocol: 'SSL', ssl_certfile: files.clientCert };
+    expect(() => scene.broker(half)).toThrow(/^ssl_keyfile: must be given/);
   });
 
   it('is SASL_PLAINTEXT with PLAIN by default', () => {
@@ -153,7 +161,11 @@ describe('a setting that can never work', () => {
     ['a folder', { ssl_cafile: '/' }, /^ssl_cafile: \/ is not a file/],
     ['no such ssl_certfile', { ssl_certfile: missing }, /^ssl_certfile: ENOENT/],
     ['no such ssl_keyfile', { ssl_keyfile: missing }, /^ssl_keyfile: ENOENT/],
-    ['half a certificate', { ssl_certfile: import.meta.filename }, /^ssl_keyfile: must be given/],
+    [
+      'ssl_certfile that is no certificate',
+      { ssl_certfile: import.meta.filename },
+      /^ssl_certfile: .* is not PEM/,
+    ],
     [
       'a topic with a space',
       { security_protocol: 'PLAINTEXT', topic: 'a b' },
@@ -168,6 +180,11 @@ describe('a setting that can never work', () => {
     ],
     ['Redis by HTTP', { security_protocol: 'PLAINTEXT', redis_url: 'http://r' }, /^redis_url: /],
     ['a list as relay', { relay: [] }, /^relay: must be options by name/],
+    ['another file for the relay', { relay: { db: 'b.db' } }, /^relay\.db: is said by outbox_path/],
+    ['other brokers', { relay: { brokers: ['b:1'] } }, /^relay\.brokers: is said by url/],
+    ['a logger that is none', { logger: 'stdout' }, /^logger: must have debug, info/],
+    ['a password that YAML took for a number', { sasl_password: 7 }, /^sasl_password: is a number/],
+    ['a CA file without a certificate', { ssl_cafile: import.meta.filename }, /is not PEM/],
     [
       'an unknown option of the relay',
       { security_protocol: 'PLAINTEXT', relay: { pollMS: 1 } },

@@ -42,6 +42,13 @@ describe('a failed login', () => {
     ]);
   });
 
+  it('is told of a relay that has nothing to send, by who asked whether Kafka answers', () => {
+    const cause = { code: 'LOGIN_FAILED', message: 'no' };
+    emitter.emit('circuit', { state: 'open', cause });
+    emitter.emit('circuit', { state: 'open', cause: { code: 'ECONNREFUSED', message: 'no' } });
+    expect(told.map(({ code }) => code)).toEqual(['LOGIN_FAILED']);
+  });
+
   it('is told again when the reason is another one, and after a minute', async () => {
     fail('LOGIN_FAILED');
     fail('TLS_EXPIRED');

@@ -152,7 +152,7 @@ print(ask("synchronous"), ask("wal_autocheckpoint") == (0 if old else 1000))
   it('does not start without a file, an outbox in it, or a legal topic', async () => {
     const missing = rasa();
     expect(await missing.ended).toMatchObject({ code: 1 });
-    const command = `run \`outbox-relay migrate --db ${cli.db}\` first`;
+    const command = `run \`outbox-relay migrate --db ${cli.db} --lanes 1\` first`;
     expect(missing.errors.at(-1)).toContain(`no such file; ${command}`);
     new Database(cli.db).exec('CREATE TABLE mine (a)').close();
     const empty = rasa();

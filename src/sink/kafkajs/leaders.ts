@@ -93,13 +93,10 @@ export class TopicInquiry {
     if (refusal !== null) return refusal;
     for (;;) {
       const answers = await fetchLeaders(admin, [topic]);
-      if (!('kind' in answers)) return answers.get(topic) as TopicLeaders;
-      // A topic that was just made has no leader for a moment.
-      if (this.#isOver(endMs)) {
-        return isMissing(answers)
-          ? { ...answers, kind: 'refused-topic', topic }
-          : { ...answers, topic };
-      }
+      const found = 'kind' in answers ? null : (answers.get(topic) as TopicLeaders);
+      // A topic that was just made has no leaders for a moment; a send to some would be repeated.
+      if (found !== null && found.leaderless.length === 0) return found;
+      if (this.#isOver(endMs)) return found ?? withTopic(answers as SendFailure, topic);
       await pause(this.#options.clock, leaderPollMs);
     }
   }
@@ -144,6 +141,10 @@ interface Preparation {
   readonly endMs: number;
   /** Filled as topics become ready. */
   readonly ready: Answers;
+}
+
+function withTopic(failure: SendFailure, topic: string): SendFailure {
+  return isMissing(failure) ? { ...failure, kind: 'refused-topic', topic } : { ...failure, topic };
 }
 
 const isMissing = ({ code }: SendFailure) => code === 'UNKNOWN_TOPIC_OR_PARTITION';

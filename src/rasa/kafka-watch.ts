@@ -61,7 +61,7 @@ export class KafkaWatch {
     }
   }
 
-  /** 0 when it cannot be read, or the relay is being stopped by somebody else: nothing to wait for. */
+  /** 0 when it cannot be read, or somebody else stops the relay: nothing to wait for. */
   #pending(): number {
     try {
       return this.#relay.status().pending;

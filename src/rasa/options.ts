@@ -152,7 +152,7 @@ function flag(given: Given, name: string, fallback: boolean): boolean {
   throw new KafkaProducerInitializationError(`${name}: must be true or false`);
 }
 
-/** What the relay is told by options of the broker; given twice, the two could mean two outboxes. */
+/** What the broker's own options tell the relay; given twice, they could mean two outboxes. */
 const ownNames = { db: 'outbox_path', brokers: 'url', clientId: 'client_id', redis: 'redis_url' };
 
 function relayOf(relay: unknown): Readonly<Record<string, unknown>> {

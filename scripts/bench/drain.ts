@@ -2,7 +2,7 @@
  * Draining a backlog: ours from the file through BullMQ, the bare client from memory, one after
  * the other, so that what happens to the machine happens to both.
  */
-import { copyFileSync, rmSync } from 'node:fs';
+import { closeSync, copyFileSync, fsyncSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Producer } from 'kafkajs';
 import { createRelay, openOutbox } from '../../src/index.ts';
@@ -115,6 +115,7 @@ export async function drainFrom(
 ): Promise<number> {
   const db = join(plan.folder, 'drain.db');
   copyFileSync(template, db);
+  sync(db);
   const { brokers, redis, kafka } = plan.services;
   await kafka.createTopic(drainTopic);
   const { headers = true } = plan;
@@ -134,6 +135,13 @@ export async function drainFrom(
   await expectAll(backlog, plan);
   for (const suffix of ['', '-wal', '-shm']) rmSync(`${db}${suffix}`, { force: true });
   return seconds;
+}
+
+/** The copy's own writes must be over before the clock starts: a large file has many. */
+function sync(path: string): void {
+  const file = openSync(path, 'r+');
+  fsyncSync(file);
+  closeSync(file);
 }
 
 async function drainBare(producer: Producer, backlog: number, plan: DrainPlan): Promise<number> {

@@ -1,5 +1,6 @@
 /** Reading back on kafkajs: a consumer of a group that nobody else is in, and that ends with it. */
 import { randomUUID } from 'node:crypto';
+import { pause } from '../../core/clock.ts';
 import { ReadFailedError } from '../../core/errors.ts';
 import { classify } from '../classify.ts';
 import type { LogReader, ReadRange, ReadRequest } from '../reader.ts';
@@ -7,6 +8,9 @@ import { Client, type Consumer, type KafkaJsOptions } from './client.ts';
 
 /** A cluster makes the topic of its groups when the first one asks: that takes some seconds. */
 const groupRetry = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 20 };
+
+const attemptsMax = 10;
+const attemptMs = 500;
 
 interface Target extends ReadRange {
   readonly fromOffset: number;
@@ -23,13 +27,25 @@ export class KafkaJsReader implements LogReader {
   }
 
   async read(request: ReadRequest): Promise<void> {
-    try {
-      const targets = await this.#targets(request);
-      if (targets.length > 0) await this.#consume(request, targets);
-    } catch (error) {
-      if (error instanceof ReadFailedError) throw error;
-      const { code, message } = classify(error);
-      throw new ReadFailedError(`${request.topic}: ${code}: ${message}`, { cause: error });
+    let begun = false;
+    const onRecord: ReadRequest['onRecord'] = (record) => {
+      begun = true;
+      request.onRecord(record);
+    };
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const targets = await this.#targets(request);
+        if (targets.length > 0) await this.#consume({ ...request, onRecord }, targets);
+        return;
+      } catch (error) {
+        if (error instanceof ReadFailedError) throw error;
+        const { code, message, kind } = classify(error);
+        // The first group of a cluster waits for its coordinator; nothing has been read by then.
+        const again = !begun && attempt < attemptsMax && kind === 'outage' && /COORD/.test(code);
+        if (!again)
+          throw new ReadFailedError(`${request.topic}: ${code}: ${message}`, { cause: error });
+        await pause(this.#options.clock, attemptMs);
+      }
     }
   }
 

@@ -9,8 +9,15 @@ import { Client, type Consumer, type KafkaJsOptions } from './client.ts';
 /** A cluster makes the topic of its groups when the first one asks: that takes some seconds. */
 const groupRetry = { initialRetryTime: 100, maxRetryTime: 1_000, retries: 20 };
 
-const attemptsMax = 10;
 const attemptMs = 500;
+
+/**
+ * The first group of a cluster waits for its coordinator. kafkajs tells so by the broker's codes
+ * 14 to 16, or by its own KafkaJSGroupCoordinatorNotFound once it has asked every broker.
+ */
+export function isCoordinatorAway(thrown: unknown): boolean {
+  return /coordinator/i.test(classify(thrown).code);
+}
 
 interface Target extends ReadRange {
   readonly fromOffset: number;
@@ -27,24 +34,25 @@ export class KafkaJsReader implements LogReader {
   }
 
   async read(request: ReadRequest): Promise<void> {
+    const { clock } = this.#options;
+    const deadline = clock.monotonic() + request.patienceMs;
     let begun = false;
     const onRecord: ReadRequest['onRecord'] = (record) => {
       begun = true;
       request.onRecord(record);
     };
-    for (let attempt = 1; ; attempt += 1) {
+    for (;;) {
       try {
         const targets = await this.#targets(request);
         if (targets.length > 0) await this.#consume({ ...request, onRecord }, targets);
         return;
       } catch (error) {
         if (error instanceof ReadFailedError) throw error;
-        const { code, message, kind } = classify(error);
-        // The first group of a cluster waits for its coordinator; nothing has been read by then.
-        const again = !begun && attempt < attemptsMax && kind === 'outage' && /COORD/.test(code);
+        const again = !begun && isCoordinatorAway(error) && clock.monotonic() < deadline;
+        const { code, message } = classify(error);
         if (!again)
           throw new ReadFailedError(`${request.topic}: ${code}: ${message}`, { cause: error });
-        await pause(this.#options.clock, attemptMs);
+        await pause(clock, attemptMs);
       }
     }
   }

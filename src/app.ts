@@ -157,7 +157,7 @@ export class Relay {
     this.#state = 'started';
     const { db: path, lanes, migrate: schema } = this.#config;
     const { lanesOfNew } = this.#hooks;
-    const how = { clock: this.#clock, schema, lanes, lanesOfNew };
+    const how = { clock: this.#clock, schema, lanes, lanesOfNew, mayUseReserve: true };
     const opened = openSqliteOutbox({ path }, how);
     this.#store = opened.openStore();
     opened.close();

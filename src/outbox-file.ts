@@ -19,7 +19,8 @@ export interface MigrateResult extends OutboxIdentity {
  * @throws as `openOutbox`; LANES_IN_USE
  */
 export function migrateOutbox(path: string, lanes?: number): MigrateResult {
-  const how = { clock: systemClock, schema: 'auto', lanes, changeLanes: true } as const;
+  const may = { changeLanes: true, mayUseReserve: true };
+  const how = { clock: systemClock, schema: 'auto', lanes, ...may } as const;
   const opened = openSqliteOutbox({ path }, how);
   opened.close();
   const { identity, migrated, lanesBefore } = opened;
@@ -51,7 +52,7 @@ export function openOperator(
   path: string,
   hooks: { readonly onActed?: () => void } = {},
 ): Operator {
-  const how = { clock: systemClock, schema: 'check' } as const;
+  const how = { clock: systemClock, schema: 'check', mayUseReserve: true } as const;
   const opened = openSqliteOutbox({ path, create: false }, how);
   const store = opened.openOperator(hooks);
   opened.close();

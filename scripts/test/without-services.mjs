@@ -17,6 +17,7 @@ export const withoutServices = [
   'test/integration/doctor-patience.test.ts',
   'test/integration/enqueue.test.ts',
   'test/integration/full-disk.test.ts',
+  'test/integration/inbox-processes.test.ts',
   'test/integration/lifecycle.test.ts',
   'test/integration/opening.test.ts',
   'test/integration/package.test.ts',
@@ -27,8 +28,8 @@ export const withoutServices = [
   'test/integration/writers.test.ts',
 ];
 
-/** What is packed and documented is the same everywhere; the doctor's faults need Linux. */
-const onceIsEnough = /\/(package|api-reference|doctor-\w+)\.test/;
+/** What is packed and documented is the same everywhere; planted faults of a disk need Linux. */
+const onceIsEnough = /\/(package|api-reference|full-disk|doctor-\w+)\.test/;
 
 /** Run by `npm run test:portable`. */
 export const portable = withoutServices.filter((file) => !onceIsEnough.test(file));

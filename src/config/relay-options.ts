@@ -84,9 +84,9 @@ export interface RelayOptions {
      */
     bytes?: number | undefined;
     /**
-     * Bytes of the disk that must stay free; below it events are refused. No effect on `run`:
-     * it is for what writes, e.g. `publish` and `openOutbox`. 0 to 9,007,199,254,740,991,
-     * bytes, default: 16777216.
+     * Bytes of the disk that must stay free, besides what the log has yet to copy. No effect
+     * on `run`: it is for what writes, e.g. `publish` and `openOutbox`. 0 to
+     * 9,007,199,254,740,991, bytes, default: 16777216.
      */
     freeDiskBytes?: number | undefined;
   } | undefined;

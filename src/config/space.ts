@@ -45,7 +45,8 @@ export const boundsGroup = z
       .optional()
       .meta(
         facts({
-          description: 'Bytes of the disk that must stay free; below it events are refused.',
+          description:
+            'Bytes of the disk that must stay free, besides what the log has yet to copy.',
           fallback: String(limits.freeDiskBytesDefault),
           unit: 'bytes',
           note: door,

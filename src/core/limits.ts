@@ -68,6 +68,8 @@ export const limits = Object.freeze({
   diskFreeBytesMin: 64 * 1_024 ** 2,
   /** Of the log of changes, when it begins anew. */
   walKeptBytes: 8 * 1_024 ** 2,
+  /** Of the log of changes, while a reader keeps it from beginning anew: 64 usual ones. */
+  walBytesLarge: 256 * 1_024 ** 2,
   /** So much of the disk is left to the relay and to others: events are refused before. */
   freeDiskBytesDefault: 16 * 1_024 ** 2,
   /** Unused pages worth a VACUUM; less is used again within minutes. */

@@ -24,6 +24,8 @@ export interface FolderFacts {
 
 export interface FileFacts {
   readonly bytes: number;
+  /** Of the log of changes beside it; 0 when there is none. */
+  readonly walBytes: number;
   /** Permission bits, e.g. `0o640`; `null` where they mean nothing (Windows). */
   readonly mode: number | null;
   /** Whether this process may read and write it. */

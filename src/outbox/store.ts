@@ -30,7 +30,10 @@ export interface Bounds {
   readonly events?: number | undefined;
   /** Bytes of the file that are in use, and of the log of changes beside it. Default: none. */
   readonly bytes?: number | undefined;
-  /** Bytes of the disk that must stay free; 0 for none. Default: 16 MiB. */
+  /**
+   * Bytes of the disk that must stay free, besides what the log of changes has yet to copy into
+   * the file; 0 for none. Default: 16 MiB.
+   */
   readonly freeDiskBytes?: number | undefined;
 }
 
@@ -190,6 +193,9 @@ export interface OutboxStore {
    * smaller for certain.
    */
   shrink(): Promise<boolean>;
+
+  /** Bytes of the log of changes beside the file; an old read transaction keeps it growing. */
+  walBytes(): number;
 
   /** Closes the connection. Legal twice. */
   close(): void;

@@ -68,9 +68,9 @@ export class KafkaEventBroker {
     const { outboxPath, level, topic, unknownOptions } = settings;
     const logger = settings.logger ?? stderrLogger();
     this.#logger = fromLevel(logger, level);
-    const { lanes, migrate, recordBytesMax } = this.#config;
+    const { lanes, migrate, recordBytesMax, bounds } = this.#config;
     const given = lanes === undefined ? {} : { lanes };
-    const how = { ...given, lanesOfNew, migrate, recordBytesMax };
+    const how = { ...given, lanesOfNew, migrate, recordBytesMax, bounds };
     this.#outbox = openOutbox({ path: outboxPath }, how);
     try {
       this.#refuseTopic(topic);

@@ -200,9 +200,11 @@ class PartitionBytes {
   }
 }
 
-/** Of key, value and headers. */
-export const bytesOf = (records: readonly SinkRecord[]) =>
-  records.reduce((sum, record) => sum + recordBytes(record), 0);
+/** What a send asks of the governor; bytes are of key, value and headers. */
+export function loadOf(records: readonly SinkRecord[]): { events: number; bytes: number } {
+  const bytes = records.reduce((sum, record) => sum + recordBytes(record), 0);
+  return { events: records.length, bytes };
+}
 
 function recordBytes(record: SinkRecord): number {
   let bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);

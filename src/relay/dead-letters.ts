@@ -34,7 +34,8 @@ export class DeadLetters {
     const { deadLetterTopic } = refusals;
     if (deadLetterTopic === null) return this.#next(work, dead, null);
     if (!store.holdsLane(work.lease)) return this.#journal.leaseLost(work.lease);
-    const outcome = await this.#send(dead, deadLetterTopic);
+    const outcome = await this.#send(work, dead, deadLetterTopic);
+    if (outcome === null) return work.signal.aborted ? 'empty' : 'narrowed';
     if (outcome.kind === 'acked') {
       this.#eventsMax = Math.min(copiesMax, this.#eventsMax * 2);
       return this.#next(work, dead, null);
@@ -55,12 +56,18 @@ export class DeadLetters {
     return this.#sends.change(work, { deferred: { seqs: dead.map(({ seq }) => seq), untilMs } });
   }
 
-  async #send(dead: readonly HeldEvent[], topic: string): Promise<SendOutcome> {
+  /** `null`: their turn has not come, or it has and time has passed. */
+  async #send(
+    { signal }: HeldWork,
+    dead: readonly HeldEvent[],
+    topic: string,
+  ): Promise<SendOutcome | null> {
     const { topics, rules } = this.#parts;
     const learnt = await topics.learn(new Set([topic]));
     const partitions = topics.partitionsOf(topic);
     if (partitions !== null) {
-      return this.#sends.send(dead.map((event) => copyOf(event, { topic, partitions, rules })));
+      const copies = dead.map((event) => copyOf(event, { topic, partitions, rules }));
+      return (await this.#sends.mayGo(copies, signal)) ? this.#sends.send(copies) : null;
     }
     return 'kind' in learnt ? (learnt as SendFailure) : (learnt.get(topic) ?? notKnown(topic));
   }

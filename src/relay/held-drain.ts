@@ -12,7 +12,7 @@
  */
 import type { HeldEvent, LedgerEntry, Stop } from '../outbox/held.ts';
 import type { SendFailure } from '../sink/driver.ts';
-import { type Batch, buildBatch, bytesOf, outOfRange, type RecordFault } from './batch.ts';
+import { type Batch, buildBatch, outOfRange, type RecordFault } from './batch.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { HeldSends, HeldWork } from './held-sends.ts';
 import { LaneJournal, type LaneParts } from './lane-parts.ts';
@@ -55,7 +55,7 @@ export class HeldDrain {
     this.#stops = stops;
     this.#sends = sends;
     this.#deadLetters = new DeadLetters(parts, sends);
-    this.#eventsMax = Math.min(parts.bounds.events, parts.governor.batchMax);
+    this.#eventsMax = parts.bounds.events;
   }
 
   /**
@@ -173,7 +173,7 @@ export class HeldDrain {
   }
 
   async #send(work: HeldWork, group: Group): Promise<Progress> {
-    const { store, topics, rules, governor, onStep } = this.#parts;
+    const { store, topics, rules, onStep } = this.#parts;
     const names = new Set(group.events.map(({ topic }) => topic));
     // It may have grown since it was asked about.
     for (const { topic, code } of group.events) if (code === outOfRange) topics.forget(topic);
@@ -184,8 +184,9 @@ export class HeldDrain {
     if (batch.lastSeq === 0) return this.#afterQuestion(work, group, learnt);
     // First: what was sent of a stop's events is not looked at again.
     if (fault !== undefined) return this.#refuse(work, fault);
-    await governor.take(batch.records.length, bytesOf(batch.records), work.signal);
+    const mayGo = await this.#sends.mayGo(batch.records, work.signal);
     if (work.signal.aborted) return 'empty';
+    if (!mayGo) return 'narrowed';
     const begun = await store.held.beginSend(
       work.lease,
       batch.events.map(({ seq }) => seq),
@@ -202,13 +203,12 @@ export class HeldDrain {
   }
 
   async #settle({ work, group, batch }: Sent, ledger: readonly LedgerEntry[]): Promise<Progress> {
-    const { bounds, emitter, governor, store } = this.#parts;
+    const { bounds, emitter, store } = this.#parts;
     const { stop } = group;
     const delivered = batch.events.map(({ seq }) => seq);
     const progress = await this.#sends.change(work, { delivered, ledger });
     if (progress === 'leaseLost') return progress;
-    const most = Math.min(bounds.events, governor.batchMax);
-    this.#eventsMax = Math.min(most, this.#eventsMax * 2);
+    this.#eventsMax = Math.min(bounds.events, this.#eventsMax * 2);
     if (stop === null) this.#freeKeys(work, batch.events);
     else this.#passed.set(nameOf(stop), Math.max(...delivered));
     const lane = this.#lane;

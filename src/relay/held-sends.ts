@@ -1,6 +1,8 @@
 /** The connection of a lane's held events, and how what becomes of them is written down. */
 import type { HeldChange } from '../outbox/held.ts';
 import type { Sender, SendOutcome, SinkRecord } from '../sink/driver.ts';
+import { loadOf } from './batch.ts';
+import type { GovernorShare } from './governor.ts';
 import { LaneJournal, type LaneParts } from './lane-parts.ts';
 import type { Progress } from './log-drain.ts';
 import type { Owned } from './stops.ts';
@@ -14,6 +16,7 @@ export class HeldSends {
   readonly lane: number;
   readonly #parts: LaneParts;
   readonly #journal: LaneJournal;
+  readonly #share: GovernorShare;
   /** Its own: a refusal costs the connection, and the log's goes on. */
   #sender: Sender | null = null;
 
@@ -21,6 +24,12 @@ export class HeldSends {
     this.lane = lane;
     this.#parts = parts;
     this.#journal = new LaneJournal(lane, parts);
+    this.#share = parts.governor.share();
+  }
+
+  /** As the governor's share: false when it was waited, and all must be looked at again. */
+  mayGo(records: readonly SinkRecord[], signal: AbortSignal): Promise<boolean> {
+    return this.#share.mayGo(loadOf(records), signal);
   }
 
   send(records: readonly SinkRecord[]): Promise<SendOutcome> {

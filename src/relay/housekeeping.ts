@@ -45,6 +45,8 @@ export class Housekeeping {
   #samples: { count: number; ms: number }[] = [];
   #lastBeatMs: number;
   #lastRefreshMs: number;
+  /** The size of the log of changes that was last told; 0: none. */
+  #walToldBytes = 0;
 
   constructor(parts: HousekeepingParts) {
     this.#parts = parts;
@@ -118,6 +120,19 @@ export class Housekeeping {
     }
     if (count > 0) emitter.emit('pruned', { count });
     while (!this.#stopped && (await store.shrink())) await pause(clock, pruneYieldMs);
+    this.#watchWal();
+  }
+
+  /** At the bound, and again each time it has doubled: nobody else sees it grow. */
+  #watchWal(): void {
+    const { store, emitter } = this.#parts;
+    const bytes = store.walBytes();
+    if (bytes < limits.walBytesLarge) this.#walToldBytes = 0;
+    if (bytes < Math.max(limits.walBytesLarge, this.#walToldBytes * 2)) return;
+    this.#walToldBytes = bytes;
+    const size = `${Math.floor(bytes / 1_024 ** 2)} MiB`;
+    const message = `the log of changes has ${size}: look for a read transaction that stays open`;
+    emitter.emit('warning', { code: 'WAL_LARGE', message, cause: null });
   }
 
   async #rest(): Promise<void> {

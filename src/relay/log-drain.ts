@@ -16,10 +16,11 @@ import {
   type Batch,
   type BlockedEvent,
   buildBatch,
-  bytesOf,
+  loadOf,
   outOfRange,
   type RecordFault,
 } from './batch.ts';
+import type { GovernorShare } from './governor.ts';
 import { LaneJournal, type LaneParts } from './lane-parts.ts';
 import { ledgerOf } from './ledger.ts';
 import { refuse, stopAfterMs } from './refusal.ts';
@@ -41,6 +42,7 @@ export class LogDrain {
   readonly #parts: LaneParts;
   readonly #journal: LaneJournal;
   readonly #stops: Stops;
+  readonly #share: GovernorShare;
   #sender: Sender | null = null;
   /** Events a batch may have now: halves when a record is refused, doubles when one is sent. */
   #eventsMax: number;
@@ -56,14 +58,14 @@ export class LogDrain {
     this.#parts = parts;
     this.#journal = new LaneJournal(lane, parts);
     this.#stops = stops;
+    this.#share = parts.governor.share();
     this.#eventsMax = parts.bounds.events;
   }
 
   /** @throws DRAIN_FAILED when nothing more can be sent for now; the lane's failure is stored */
   async next(work: LogWork): Promise<Progress> {
-    const { store, bounds, governor, onStep } = this.#parts;
-    const eventsMax = Math.min(this.#eventsMax, governor.batchMax);
-    const limit = { events: eventsMax, bytes: bounds.bytes };
+    const { store, bounds, onStep } = this.#parts;
+    const limit = { events: this.#eventsMax, bytes: bounds.bytes };
     const events = store.readBatch(this.#lane, work.cursor, limit);
     const first = events[0];
     if (first === undefined) return 'empty';
@@ -71,8 +73,9 @@ export class LogDrain {
     await onStep('read', this.#lane);
     const batch = await this.#prepare(work, events);
     if (typeof batch === 'string') return batch;
-    await governor.take(batch.records.length, bytesOf(batch.records), work.signal);
+    const mayGo = await this.#share.mayGo(loadOf(batch.records), work.signal);
     if (work.signal.aborted) return 'empty';
+    if (!mayGo) return 'narrowed';
     if (!store.holdsLane(work.lease)) return this.#journal.leaseLost(work.lease);
     await onStep('checked', this.#lane);
     if (batch.records.length === 0) return this.#settle(work, batch, { acks: [] });

@@ -235,13 +235,14 @@ function createDrainers(
   parts: RelayParts,
   shared: { circuit: Circuit; topics: Topics; leases: LeaseKeeper; commits: Commits },
 ): LaneDrainer[] {
-  const { store, driver, clock, emitter, bounds, partitioner, source, onStep } = parts;
+  const { store, driver, clock, emitter, partitioner, source, onStep } = parts;
   const { lanes } = store.identity;
   const sourceBytes = source === null ? null : Buffer.from(source);
-  const rules = { lanes, partitionBytes: bounds.partitionBytes, source: sourceBytes, partitioner };
+  const governor = new Governor(parts.governor, clock);
+  const { partitionBytes, ...bounds } = governor.limit(parts.bounds);
+  const rules = { lanes, partitionBytes, source: sourceBytes, partitioner };
   const refusals = { ...parts.deadLetter, retry: parts.retry };
   const times = { sendTimeoutMs: parts.sendTimeoutMs, sliceMs: parts.drainSliceMs };
-  const governor = new Governor(parts.governor, clock);
   const common = { store, driver, clock, emitter, bounds, rules, refusals, governor, onStep };
   return Array.from({ length: lanes }, (_, lane) => {
     return new LaneDrainer(lane, { ...common, ...times, ...shared });

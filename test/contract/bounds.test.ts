@@ -65,6 +65,30 @@ describe('a bound on events', () => {
     expect(pending()).toBe(3);
   });
 
+  it('takes none of the room for duplicates', async () => {
+    open({ events: 2, freeDiskBytes: 0 });
+    const repeat = () => ({ ...event(), dedupeKey: 'once' });
+    const all = [repeat(), repeat(), event(), repeat(), event()].map((one) => outbox.publish(one));
+    const results = await Promise.allSettled(all);
+    const said = results.map((one) => (one.status === 'fulfilled' ? one.value.status : 'refused'));
+    expect(said).toEqual(['stored', 'duplicate', 'stored', 'duplicate', 'refused']);
+  });
+
+  it('tells a caller who repeats an accepted event so, also when it is full', async () => {
+    const repeat = { ...event(), dedupeKey: 'once' };
+    open({ events: 1, bytes: 1, freeDiskBytes: 0 });
+    expect(refusal(() => outbox.enqueue(repeat))).toMatchObject({ bound: 'bytes' });
+    await outbox.close();
+    open({ freeDiskBytes: 0 });
+    outbox.enqueue(repeat);
+    await outbox.close();
+    open({ events: 1, bytes: 1, freeDiskBytes: Number.MAX_SAFE_INTEGER });
+    expect(outbox.enqueue(repeat).status).toBe('duplicate');
+    expect((await outbox.publish(repeat)).status).toBe('duplicate');
+    expect(refusal(() => outbox.enqueueMany([repeat, event()]))).toMatchObject({ bound: 'events' });
+    expect(pending()).toBe(1);
+  });
+
   it('leaves a joined transaction usable', async () => {
     const own = new Database(path);
     own.pragma('journal_mode = WAL');

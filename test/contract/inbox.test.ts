@@ -75,6 +75,16 @@ describe('an inbox', () => {
     expect([total(), known()]).toEqual([0, 0]);
   });
 
+  it('refuses what only looks like a promise, too', () => {
+    const lazy = () => {
+      add();
+      // biome-ignore lint/suspicious/noThenProperty: a lazy query is a thenable, and no Promise.
+      return { then: (done: (value: number) => void) => done(1) };
+    };
+    expect(() => inbox.handle(message(1), lazy)).toThrow(/returned a promise/);
+    expect([total(), known()]).toEqual([0, 0]);
+  });
+
   it('forgets ids after their time, some with each call', () => {
     for (let n = 1; n <= 150; n += 1) inbox.handle(message(n), () => {});
     nowMs += 2_000;
@@ -96,4 +106,63 @@ describe('an inbox', () => {
   it('refuses a time that makes no sense', () => {
     expect(() => createInbox({ db, retentionMs: 0 })).toThrow(/retentionMs: 0/);
   });
+});
+
+describe('an inbox for which only the newest of a key matters', () => {
+  interface Place {
+    readonly n: number;
+    readonly seq: number;
+    readonly key?: string | null;
+    readonly source?: string;
+  }
+  const at = ({ n, seq, key = 'k', source = 'shop' }: Place): InboxMessage => {
+    const headers = { ...message(n).headers, 'outbox-seq': `${seq}`, 'outbox-source': source };
+    return { key, headers };
+  };
+  const newest = (place: Place, topic = 'orders') =>
+    inbox.handle(at(place), () => add(), { newestOf: topic }).status;
+
+  it('leaves out what comes after a later one of its key, and knows it the next time', () => {
+    expect(newest({ n: 1, seq: 10 })).toBe('handled');
+    expect(newest({ n: 2, seq: 30 })).toBe('handled');
+    expect(newest({ n: 3, seq: 20 })).toBe('stale');
+    expect(newest({ n: 3, seq: 20 })).toBe('duplicate');
+    expect(newest({ n: 4, seq: 31 })).toBe('handled');
+    expect(total()).toBe(3);
+  });
+
+  it('compares within a topic, a key and an outbox, and nothing without a key', () => {
+    expect(newest({ n: 1, seq: 10 })).toBe('handled');
+    expect(newest({ n: 2, seq: 9, key: 'other' })).toBe('handled');
+    expect(newest({ n: 3, seq: 9, source: 'other' })).toBe('handled');
+    expect(newest({ n: 4, seq: 9 }, 'other')).toBe('handled');
+    expect(newest({ n: 5, seq: 9, key: null })).toBe('handled');
+    expect(newest({ n: 6, seq: 8, key: null })).toBe('handled');
+    expect(inbox.handle(at({ n: 7, seq: 8 }), () => add()).status).toBe('handled');
+  });
+
+  it('goes back with a handler that fails', () => {
+    const fail = () => {
+      throw new Error('no such customer');
+    };
+    expect(() => inbox.handle(at({ n: 1, seq: 10 }), fail, { newestOf: 'orders' })).toThrow();
+    expect(newest({ n: 2, seq: 9 })).toBe('handled');
+  });
+
+  it('forgets keys after their time, too', () => {
+    newest({ n: 1, seq: 10 });
+    nowMs += 2_000;
+    newest({ n: 2, seq: 1, key: 'other' });
+    expect(newest({ n: 3, seq: 9 })).toBe('handled');
+  });
+
+  it.each([[{}], [{ 'outbox-seq': 'x', 'outbox-source': 's' }], [{ 'outbox-seq': '1' }]])(
+    'refuses a record without its place: %j',
+    (headers) => {
+      const odd = { key: 'k', headers: { ...message(1).headers, ...headers } };
+      const work = () => inbox.handle(odd, () => add(), { newestOf: 'orders' });
+      expect(work).toThrow(expect.objectContaining({ code: 'MESSAGE_UNKNOWN' }));
+      expect(known()).toBe(0);
+    },
+  );
 });

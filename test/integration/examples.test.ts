@@ -109,6 +109,30 @@ describe('a server', () => {
   });
 });
 
+describe('a consumer', () => {
+  it('with an inbox handles each event once, though it reads all of them again', async () => {
+    const shop = example.start('better-sqlite3.ts');
+    await shop.line('in Kafka');
+    await example.delivered(2);
+    shop.signal('SIGTERM');
+    await ends(shop);
+    const ids = await example.eventIds('orders', 2);
+    const bills: (string | undefined)[] = [];
+    for (const [group, status] of [
+      ['first', 'handled'],
+      ['again', 'duplicate'],
+    ] as const) {
+      const consumer = example.start('inbox.ts', [group]);
+      for (const id of ids) await consumer.line(`${id} is ${status}`);
+      consumer.signal('SIGTERM');
+      await ends(consumer);
+      bills.push(consumer.lines.at(-1));
+    }
+    expect(bills[0]).toMatch(/^\d+ bills$/);
+    expect(bills[1]).toBe(bills[0]);
+  });
+});
+
 describe('two processes', () => {
   it('share a file: events wait for the relay, and reach one that runs', async () => {
     const first = example.start('two-processes/app.ts', ['19.9', '2000', '5']);

@@ -61,11 +61,21 @@ export class Example {
 
   /** What Kafka has of this file in a topic that other examples use too. */
   async records(topic: string, count: number): Promise<{ key: string | null; value: string }[]> {
+    const records = await this.#consumed(topic, count);
+    return records.map(({ key, value }) => ({ key, value: String(value) }));
+  }
+
+  /** Ids of those events. */
+  async eventIds(topic: string, count: number): Promise<string[]> {
+    const records = await this.#consumed(topic, count);
+    return records.map(({ headers }) => String(headers['outbox-event-id']));
+  }
+
+  async #consumed(topic: string, count: number): Promise<Consumed[]> {
     const { outboxId } = this.status();
     const ofThisFile = ({ headers }: Consumed) => headers['outbox-source'] === outboxId;
     const enough = (all: readonly Consumed[]) => all.filter(ofThisFile).length >= count;
-    const records = (await this.#kafka.consume(topic, enough)).filter(ofThisFile);
-    return records.map(({ key, value }) => ({ key, value: String(value) }));
+    return (await this.#kafka.consume(topic, enough)).filter(ofThisFile);
   }
 
   /** The file was closed in order: a process that is killed leaves its log behind. */

@@ -146,7 +146,17 @@ function judgePresence(path: string, file: FileFacts | FileProblem | null): Find
     mend: 'Run as the file’s owner, or give this user read and write access.',
   };
   const writable = fine('file.access', 'this user may read and write the file');
-  return [exists, ...judgeMode(file.mode), file.writable ? writable : access];
+  const mayWrite = file.writable ? writable : access;
+  return [exists, ...judgeMode(file.mode), mayWrite, judgeWal(file.walBytes)];
+}
+
+function judgeWal(walBytes: number): Finding {
+  const check = 'file.wal';
+  const found = `${sizeOf(BigInt(walBytes))} in the log of changes (-wal)`;
+  if (walBytes < limits.walBytesLarge) return fine(check, found);
+  const breaks = 'It takes the room of its copy in the file, too, until the disk is full.';
+  const mend = 'End the read transaction that stays open; without one, the relay shrinks it.';
+  return { check, severity: 'warning', found, breaks, mend };
 }
 
 function judgeMode(mode: number | null): Finding[] {

@@ -21,6 +21,7 @@ export const checks = Object.freeze([
   'file.exists',
   'file.mode',
   'file.access',
+  'file.wal',
   'file.open',
   'file.schema',
   'file.journal',

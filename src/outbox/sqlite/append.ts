@@ -7,11 +7,11 @@ import { assertSynchronousFull } from './checks.ts';
 import type { Database, Statement } from './database.ts';
 import { sqliteCode, toCommitError, toOutboxError } from './failures.ts';
 import { oldestCodeSql, refuseTooOld } from './migrate.ts';
-import type { Room } from './room.ts';
+import type { Allowance, Room } from './room.ts';
 
 /** Inserts one event into the open transaction. */
 export class EventInserter {
-  readonly room: Room;
+  readonly #room: Room;
   #lanes: number;
   readonly #readState: Statement;
   readonly #insert: Statement;
@@ -20,7 +20,7 @@ export class EventInserter {
 
   constructor(db: Database, lanes: number, room: Room) {
     this.#lanes = lanes;
-    this.room = room;
+    this.#room = room;
     this.#readState = db
       .prepare(`SELECT lanes, ${oldestCodeSql} AS oldest FROM outbox_meta`)
       .safeIntegers(false);
@@ -51,15 +51,38 @@ export class EventInserter {
   }
 
   insert(event: EncodedEvent): AppendResult {
-    const { dedupe } = event;
-    if (dedupe === null) return this.#store(event);
-    const first = this.#findDedupe.get(dedupe.key, event.createdAtMs);
-    if (first !== undefined) {
-      return { status: 'duplicate', ...(first as { seq: number; id: string }) };
-    }
+    const known = this.known(event);
+    if (known !== null) return known;
     const result = this.#store(event);
-    this.#keepDedupe.run(dedupe.key, result.seq, result.id, dedupe.expiresAtMs);
+    const { dedupe } = event;
+    if (dedupe !== null) {
+      this.#keepDedupe.run(dedupe.key, result.seq, result.id, dedupe.expiresAtMs);
+    }
     return result;
+  }
+
+  /** The answer to an event that was accepted before; `null`: by its key it was not. */
+  known({ dedupe, createdAtMs }: EncodedEvent): AppendResult | null {
+    if (dedupe === null) return null;
+    const first = this.#findDedupe.get(dedupe.key, createdAtMs);
+    if (first === undefined) return null;
+    return { status: 'duplicate', ...(first as { seq: number; id: string }) };
+  }
+
+  /**
+   * All of them, or none.
+   * @throws OUTBOX_FULL when they were too much; a duplicate takes no room, and never is
+   */
+  insertAll(events: readonly EncodedEvent[]): AppendResult[] {
+    const results = events.map((event) => this.insert(event));
+    const stored = events.filter((_, index) => results[index]?.status === 'stored');
+    if (stored.length > 0) this.#room.check(stored);
+    return results;
+  }
+
+  /** Before storing: what fits, event by event. */
+  allowance(): Allowance {
+    return this.#room.allowance();
   }
 
   #store(event: EncodedEvent): AppendResult {
@@ -103,8 +126,7 @@ export class HandleAppender implements EventAppender {
     this.#inserter = new EventInserter(db, identity.lanes, room);
     // better-sqlite3 makes this a SAVEPOINT inside an open transaction.
     this.#insertAll = db.transaction((events: readonly EncodedEvent[]) => {
-      const results = events.map((event) => this.#inserter.insert(event));
-      this.#inserter.room.check();
+      const results = this.#inserter.insertAll(events);
       // Not before: reading first in a joined transaction would cost it its chance to wait.
       if (this.#inserter.lanesMoved()) throw new LanesMoved();
       return results;

@@ -24,13 +24,24 @@ export function isIoFailure(error: unknown): boolean {
   return /^SQLITE_IOERR/.test(sqliteCode(error));
 }
 
+/**
+ * Whether the disk has no room. SQLite says so, and calls it an I/O error where its index of the
+ * log (`-shm`) cannot grow: at opening, and at every 4,096th page of the log (tried).
+ */
+export function isFull(error: unknown): boolean {
+  for (let one = error; one instanceof Error; one = one.cause) {
+    if (/^SQLITE_(FULL|IOERR_SHMSIZE)/.test(sqliteCode(one))) return true;
+  }
+  return false;
+}
+
 export function toOutboxError(error: unknown, doing: string): Error {
   if (error instanceof OutboxRelayError) return error;
   const code = sqliteCode(error);
   const message = `${doing}: ${error instanceof Error ? error.message : String(error)}`;
   const options = { cause: error, details: { sqlite: code } };
   if (isBusy(error)) return new OutboxBusyError(message, options);
-  if (code.startsWith('SQLITE_FULL')) return new OutboxFullError(message, options);
+  if (isFull(error)) return new OutboxFullError(message, options);
   if (/^SQLITE_(NOTADB|CANTOPEN|READONLY|PERM|AUTH)/.test(code)) {
     return new FileUnusableError(message, options);
   }
@@ -45,7 +56,10 @@ export function toOutboxError(error: unknown, doing: string): Error {
   return error instanceof Error ? error : new OutboxIoError(message, options);
 }
 
-/** An error of a COMMIT, or of a statement that commits by itself. */
+/**
+ * An error of a COMMIT, or of a statement that commits by itself. Where the index of the log cannot
+ * grow the log itself is written: after a kill, who opens the file next takes it for committed.
+ */
 export function toCommitError(error: unknown, doing: string): Error {
   if (!isIoFailure(error)) return toOutboxError(error, doing);
   return new OutcomeUnknownError(`${doing}: the commit met an I/O error`, { cause: error });

@@ -33,6 +33,7 @@ import {
 } from './database.ts';
 import { toOutboxError } from './failures.ts';
 import { oldestCode, readMigrations, schemaVersion } from './migrate.ts';
+import { walBytesOf } from './room.ts';
 
 /** Total: what cannot be learnt is told as a problem. Blocks for a few milliseconds. */
 export function inspectOutboxFile(path: string): FileInspection {
@@ -93,7 +94,8 @@ function mountTypeAt(folder: string): string | null {
 function fileFacts(path: string): FileFacts {
   const { size, mode } = statSync(path);
   const bits = process.platform === 'win32' ? null : mode & 0o777;
-  return { bytes: size, mode: bits, writable: isWritable(path) };
+  const walBytes = walBytesOf(realpathSync(path));
+  return { bytes: size, walBytes, mode: bits, writable: isWritable(path) };
 }
 
 /** Asked of the system by name: opening and closing the file would drop SQLite's locks on it. */

@@ -13,11 +13,12 @@ import {
   type DatabaseConstructor,
   loadDatabaseConstructor,
 } from './database.ts';
-import { toCommitError, toOutboxError } from './failures.ts';
+import { isFull, toCommitError, toOutboxError } from './failures.ts';
 import { changeLanes } from './lane-count.ts';
 import { checkSchema, migrate, refuseNewer } from './migrate.ts';
 import { SqliteOperator } from './operator.ts';
 import { Presence } from './presence.ts';
+import { Reserve } from './reserve.ts';
 import { Room } from './room.ts';
 import { SqliteStore } from './store.ts';
 
@@ -42,6 +43,11 @@ export interface SqliteOptions {
   readonly bounds?: Bounds;
   /** Gives a drained file that exists `lanes` instead of refusing. */
   readonly changeLanes?: boolean;
+  /**
+   * Takes the room that is kept for the relay and operators when the disk is full: opening needs
+   * some too. Not for writers, who would fill it. Default: false.
+   */
+  readonly mayUseReserve?: boolean;
 }
 
 export interface SqliteOutbox {
@@ -67,9 +73,19 @@ export interface SqliteOutbox {
 /**
  * @throws FILE_NOT_FOUND, FILE_IN_MEMORY, FILE_ATTACHED, FILE_ON_NETWORK, FILE_UNUSABLE,
  *   SQLITE_TOO_OLD, SQLITE_SECOND_COPY, WAL_UNAVAILABLE, SYNCHRONOUS_NOT_FULL, SCHEMA_MISSING,
- *   SCHEMA_NEWER, MIGRATION_FAILED, LANES_DIFFER
+ *   SCHEMA_NEWER, MIGRATION_FAILED, LANES_DIFFER, OUTBOX_FULL
  */
 export function openSqliteOutbox(source: SqliteSource, options: SqliteOptions): SqliteOutbox {
+  try {
+    return openOnce(source, options);
+  } catch (error) {
+    const mayTry = options.mayUseReserve === true && 'path' in source && isFull(error);
+    if (!mayTry || !new Reserve(source.path).release()) throw error;
+    return openOnce(source, options);
+  }
+}
+
+function openOnce(source: SqliteSource, options: SqliteOptions): SqliteOutbox {
   const given = 'db' in source ? source.db : null;
   const Constructor = given === null ? loadDatabaseConstructor() : constructorOf(given);
   const named = 'path' in source ? source.path : checkHandle(source.db);
@@ -183,7 +199,8 @@ function describe({ Constructor, path, identity, handle, options, ...rest }: Ope
       const db = openConnection(Constructor, path, { create: false });
       db.pragma(`busy_timeout = ${limits.operatorBusyTimeoutMs}`);
       const presence = new Presence(Constructor, path);
-      return new SqliteOperator({ db, clock: options.clock, presence, onActed });
+      const reserve = new Reserve(path);
+      return new SqliteOperator({ db, clock: options.clock, presence, reserve, onActed });
     },
     close: () => {
       if (rest.owned) handle.close();

@@ -20,14 +20,16 @@ import type {
 import { Acts } from './acts.ts';
 import type { Database, Statement } from './database.ts';
 import { isOfHeld, stateSql, whereOf } from './event-filter.ts';
-import { toOutboxError } from './failures.ts';
+import { isFull, toOutboxError } from './failures.ts';
 import { setPause } from './pauses.ts';
 import type { Presence } from './presence.ts';
+import type { Reserve } from './reserve.ts';
 
 export interface SqliteOperatorParts {
   readonly db: Database;
   readonly clock: Clock;
   readonly presence: Presence;
+  readonly reserve: Reserve;
   /** Called between an act and its audit row, for fault tests. */
   readonly onActed: () => void;
 }
@@ -139,12 +141,22 @@ export class SqliteOperator implements OperatorStore {
     });
     return this.#do(act.verb, () => {
       try {
-        return transaction.immediate();
+        return this.#withRoom(() => transaction.immediate());
       } catch (error) {
         if (error instanceof DryRun) return error.result as T;
         throw error;
       }
     });
+  }
+
+  /** On a full disk an operator may be the one who makes room: with what is kept for that. */
+  #withRoom<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (!isFull(error) || !this.#parts.reserve.release()) throw error;
+      return work();
+    }
   }
 
   #audit(act: Act | PauseAct, counts: object): void {

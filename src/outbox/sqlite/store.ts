@@ -16,7 +16,7 @@ import type {
 } from '../store.ts';
 import { EventInserter, rowError } from './append.ts';
 import type { Database, DatabaseConstructor, Statement } from './database.ts';
-import { toOutboxError } from './failures.ts';
+import { isFull, toOutboxError } from './failures.ts';
 import { SqliteHeldStore } from './held.ts';
 import { HeldRows } from './held-rows.ts';
 import { HeldSummaryReader } from './held-summary.ts';
@@ -27,7 +27,7 @@ import { oldestCode, refuseTooOld } from './migrate.ts';
 import { Presence } from './presence.ts';
 import { Pruner } from './pruner.ts';
 import { Reserve } from './reserve.ts';
-import { Room } from './room.ts';
+import { Room, walBytesOf } from './room.ts';
 import { Writer } from './writer.ts';
 
 export interface SqliteStoreParts {
@@ -43,6 +43,7 @@ export class SqliteStore implements OutboxStore {
   readonly identity: OutboxIdentity;
   readonly held: SqliteHeldStore;
   readonly #db: Database;
+  readonly #path: string;
   readonly #clock: Clock;
   readonly #reserve: Reserve;
   readonly #writer: Writer;
@@ -65,6 +66,7 @@ export class SqliteStore implements OutboxStore {
   constructor({ db, Constructor, path, identity, clock, bounds }: SqliteStoreParts) {
     this.identity = identity;
     this.#db = db;
+    this.#path = path;
     this.#clock = clock;
     this.#reserve = new Reserve(path);
     this.#writer = new Writer(db, clock, () => this.#reserve.release());
@@ -110,9 +112,7 @@ export class SqliteStore implements OutboxStore {
     return this.#writer.accept('storing events', () => {
       try {
         this.#inserter.lanesMoved();
-        const results = events.map((event) => this.#inserter.insert(event));
-        this.#inserter.room.check();
-        return results;
+        return this.#inserter.insertAll(events);
       } catch (error) {
         throw rowError(error) ?? error;
       }
@@ -123,11 +123,16 @@ export class SqliteStore implements OutboxStore {
     const insertOne = this.#db.transaction((event: EncodedEvent) => this.#inserter.insert(event));
     return this.#writer.accept('storing events', () => {
       this.#inserter.lanesMoved();
-      const { count, refusal } = this.#inserter.room.fit(events);
-      return events.map((event, index) => {
-        if (index >= count && refusal !== null) return refusal;
+      const allowance = this.#inserter.allowance();
+      let refusal: Error | null = null;
+      return events.map((event) => {
+        // From the first that does not fit: what follows of its key is not to overtake it.
+        refusal ??= allowance.refusal(event);
+        if (refusal !== null) return this.#inserter.known(event) ?? refusal;
         try {
-          return insertOne(event);
+          const result = insertOne(event);
+          if (result.status === 'stored') allowance.take(event);
+          return result;
         } catch (error) {
           const own = rowError(error);
           if (own === null) throw error;
@@ -267,8 +272,17 @@ export class SqliteStore implements OutboxStore {
     await this.#writer.write(doing, () => this.#pruner.shrink());
     if (this.#do(doing, () => this.#pruner.worthShrinking())) return true;
     // The file itself ends where it did until a checkpoint, and no later commit may bring one.
-    this.#do(doing, () => this.#db.pragma('wal_checkpoint(PASSIVE)'));
+    try {
+      this.#db.pragma('wal_checkpoint(PASSIVE)');
+    } catch (error) {
+      // With that room the next round can.
+      if (!isFull(error) || !this.#reserve.release()) throw toOutboxError(error, doing);
+    }
     return false;
+  }
+
+  walBytes(): number {
+    return walBytesOf(this.#path);
   }
 
   close(): void {

@@ -7,10 +7,10 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Clock, pause } from '../../core/clock.ts';
-import { invariant, OutboxClosedError, OutboxRelayError } from '../../core/errors.ts';
+import { invariant, OutboxClosedError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type { Database, Statement } from './database.ts';
-import { isBusy, toCommitError, toOutboxError } from './failures.ts';
+import { isBusy, isFull, toCommitError, toOutboxError } from './failures.ts';
 
 /** How long the lock is asked for in every turn of the event loop: some commits of others. */
 const eagerMs = 2;
@@ -59,8 +59,7 @@ export class Writer {
     try {
       return await this.#attempt(doing, work);
     } catch (error) {
-      const isFull = error instanceof OutboxRelayError && error.code === 'OUTBOX_FULL';
-      if (!isFull || !this.#makeRoom()) throw error;
+      if (!isFull(error) || !this.#makeRoom()) throw error;
       return this.#attempt(doing, work);
     }
   }

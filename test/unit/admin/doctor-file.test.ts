@@ -17,7 +17,7 @@ const folder: FolderFacts = {
   freeBytes: 10_240n * mib,
   writable: true,
 };
-const file: FileFacts = { bytes: 69_632, mode: 0o600, writable: true };
+const file: FileFacts = { bytes: 69_632, walBytes: 4_000_000, mode: 0o600, writable: true };
 const contents: ContentFacts = {
   journalMode: 'wal',
   synchronous: 2,
@@ -43,7 +43,7 @@ function bad(facts: Partial<FileInspection>): string[] {
 describe('judging a file', () => {
   it('finds nothing in one that is in order, and looks at everything', () => {
     expect(bad({})).toEqual([]);
-    expect(judgeFile(healthy, 'auto')).toHaveLength(13);
+    expect(judgeFile(healthy, 'auto')).toHaveLength(14);
   });
 
   it('says what it breaks and how to mend it whenever it is not ok', () => {
@@ -84,6 +84,13 @@ describe('judging a file', () => {
     [null, []],
   ])('of mode %o', (mode, expected) => {
     expect(bad({ file: { ...file, mode } })).toEqual(expected);
+  });
+
+  it.each<[string, number, string[]]>([
+    ['256 MiB', 2 ** 28, ['file.wal warning']],
+    ['a byte less', 2 ** 28 - 1, []],
+  ])('with %s in its log of changes', (_, walBytes, expected) => {
+    expect(bad({ file: { ...file, walBytes } })).toEqual(expected);
   });
 
   it.each<[string, Partial<ContentFacts>, string[]]>([

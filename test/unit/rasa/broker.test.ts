@@ -48,6 +48,14 @@ describe('publish', () => {
     await arrived('bot', 20);
   });
 
+  it('refuses what is beyond relay.bounds', async () => {
+    scene.driver.goAway();
+    const broker = scene.broker({ relay: { ...scene.options.relay, bounds: { events: 1 } } });
+    await broker.publish({ turn: 1 });
+    await expect(broker.publish({ turn: 2 })).rejects.toMatchObject({ code: 'OUTBOX_FULL' });
+    expect(scene.rows()).toHaveLength(1);
+  });
+
   it('keeps events without a key in order too, partition by partition', async () => {
     scene.driver.createTopic('bot', 1);
     const broker = scene.broker({ topic: 'bot' });

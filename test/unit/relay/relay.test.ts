@@ -277,3 +277,21 @@ describe('a stop', () => {
     expect(bench.outbox.openStore().summary().pending).toBe(1);
   });
 });
+
+describe('a log of changes that a reader keeps growing', () => {
+  it('is told at its bound and whenever it has doubled, and anew after it was small', async () => {
+    const warned = bench.listen('warning');
+    const mib = 1_024 ** 2;
+    await bench.core.start();
+    for (const size of [255, 256, 300, 511, 512, 600, 100, 256]) {
+      bench.store.walBytes = () => size * mib;
+      await bench.clock.advance(1_000);
+    }
+    expect(warned.map(({ code }) => code)).toEqual(Array(3).fill('WAL_LARGE'));
+    expect(warned.map(({ message }) => /\d+ MiB/.exec(message)?.[0])).toEqual([
+      '256 MiB',
+      '512 MiB',
+      '256 MiB',
+    ]);
+  });
+});

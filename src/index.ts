@@ -51,7 +51,7 @@ export { openOperator } from './outbox-file.ts';
 
 export type { Diagnosis } from './admin/doctor/doctor.ts';
 export type { CheckId, Finding, Severity } from './admin/doctor/finding.ts';
-export type { LaneStatus, OutboxStatus } from './admin/status.ts';
+export type { LaneStatus, OutboxStatus, StopStatus } from './admin/status.ts';
 export type { TopicVerdict, Verification, VerifyExample } from './admin/verify.ts';
 export { type DiagnoseHooks, diagnose } from './diagnose.ts';
 export type { StopFacts } from './outbox/held.ts';

@@ -5,6 +5,7 @@
 export const withoutServices = [
   'test/contract/bounds.test.ts',
   'test/contract/inbox.test.ts',
+  'test/contract/operator-many.test.ts',
   'test/contract/operator.test.ts',
   'test/contract/pruning.test.ts',
   'test/contract/shrinking.test.ts',

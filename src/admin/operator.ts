@@ -28,7 +28,7 @@ export type {
 export interface ActOptions {
   /** At most this many events, 1 to 1,000,000, in the order of their seq. Default: 1,000. */
   readonly limit?: number;
-  /** Kept in the audit. Default: the name of the operating system's user. */
+  /** Kept in the audit. Default: the name of the operating system's user, or its number. */
   readonly actor?: string;
   /** Kept in the audit; `skip` and `purge` need one. */
   readonly reason?: string;
@@ -84,9 +84,9 @@ export class Operator {
     throw new EventNotFoundError(`there is no event with ${name}`);
   }
 
-  /** Dead events by topic and cause, the most first. */
-  dead(): DeadGroup[] {
-    return this.#store.deadGroups();
+  /** Dead events by topic and cause, the most first. Throws FILTER_INVALID. */
+  dead(filter: Omit<EventFilter, 'states'> = {}): DeadGroup[] {
+    return this.#store.deadGroups(checked(filter));
   }
 
   /**
@@ -111,12 +111,15 @@ export class Operator {
     return this.#act('purge', filter, options);
   }
 
-  /** Nothing of the target is sent until `resume`, also after a restart. */
+  /**
+   * Nothing of the target is sent until `resume`, also after a restart.
+   * @throws FILTER_INVALID for what is no topic's name, or a lane that the file has not
+   */
   pause(target: PauseTarget, options: Omit<ActOptions, 'limit'> = {}): ActReport {
     return this.#pause('pause', target, options);
   }
 
-  /** Ends a pause; `all` ends every one. */
+  /** Ends a pause; `all` ends every one. Throws as {@link Operator.pause}. */
   resume(target: PauseTarget, options: Omit<ActOptions, 'limit'> = {}): ActReport {
     return this.#pause('resume', target, options);
   }
@@ -160,6 +163,7 @@ export class Operator {
     if ('lane' in target && !Number.isInteger(target.lane)) {
       throw new FilterInvalidError(`lane: ${target.lane} is not a whole number`);
     }
+    if ('topic' in target) checkTopic(target.topic);
     const changed = this.#store.pause({ verb, target, ...who(options), dryRun });
     const result = changed > 0 ? 'done' : 'nothing-to-do';
     const none = { inFlight: 0, mayBeOutOfOrder: 0 };
@@ -169,7 +173,17 @@ export class Operator {
 
 function who({ actor, reason }: ActOptions): { actor: string; reason: string | null } {
   const given = reason?.trim() ?? '';
-  return { actor: actor ?? userInfo().username, reason: given === '' ? null : given };
+  const name = actor?.trim() ?? '';
+  return { actor: name === '' ? userName() : name, reason: given === '' ? null : given };
+}
+
+/** A container may run as a user that has no name: looking for one throws. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `user ${process.getuid?.() ?? 'unknown'}`;
+  }
 }
 
 function pageOf({ limit = limits.operatorEventsDefault, after = 0 }: PageOptions) {
@@ -188,7 +202,7 @@ function within(name: string, value: number): void {
 
 /** @throws FILTER_INVALID */
 function checked(filter: EventFilter): EventFilter {
-  const { topic, seqs = [], ids = [], olderThanMs } = filter;
+  const { topic, seqs = [], ids = [] } = filter;
   for (const state of filter.states ?? []) {
     if (states.includes(state)) continue;
     throw new FilterInvalidError(`state: ${state} is none of ${states.join(', ')}`);
@@ -201,11 +215,16 @@ function checked(filter: EventFilter): EventFilter {
     if (/^[0-9a-f-]{36}$/i.test(id)) continue;
     throw new FilterInvalidError(`id: ${JSON.stringify(id)} is not a UUID`);
   }
-  if (topic !== undefined && !/^[a-zA-Z0-9._-]{1,249}$/.test(topic)) {
-    throw new FilterInvalidError(`topic: ${JSON.stringify(topic)} is no name of a topic`);
-  }
-  if (olderThanMs !== undefined && (!Number.isFinite(olderThanMs) || olderThanMs < 0)) {
-    throw new FilterInvalidError(`olderThanMs: ${olderThanMs} is not a number from 0`);
+  if (topic !== undefined) checkTopic(topic);
+  for (const name of ['olderThanMs', 'youngerThanMs'] as const) {
+    const age = filter[name];
+    if (age === undefined || (Number.isFinite(age) && age >= 0)) continue;
+    throw new FilterInvalidError(`${name}: ${age} is not a number from 0`);
   }
   return filter;
+}
+
+function checkTopic(topic: string): void {
+  if (/^[a-zA-Z0-9._-]{1,249}$/.test(topic)) return;
+  throw new FilterInvalidError(`topic: ${JSON.stringify(topic)} is no name of a topic`);
 }

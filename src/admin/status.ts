@@ -1,5 +1,6 @@
 /** How an outbox and its relay are: from the file alone, at any backlog, without counting rows. */
 import type { Clock } from '../core/clock.ts';
+import { limits } from '../core/limits.ts';
 import type { StopFacts } from '../outbox/held.ts';
 import type { CircuitState, LaneFailure, OutboxStore, OutboxSummary } from '../outbox/store.ts';
 
@@ -17,6 +18,12 @@ export interface LaneStatus {
   readonly failure: LaneFailure | null;
 }
 
+/** A stop, and what waits for it. */
+export interface StopStatus extends StopFacts {
+  /** Held events of its topic, whatever they wait for; counted up to 10,000. */
+  readonly held: number;
+}
+
 /** The JSON of `outbox-relay status --json`. */
 export interface OutboxStatus {
   readonly outboxId: string;
@@ -29,12 +36,14 @@ export interface OutboxStatus {
   readonly held: number;
   /** Of the held ones: refused, and tried again; counted up to 10,000. */
   readonly retrying: number;
+  /** Of the held ones: behind one of their key or a stop; `null` when the others are too many. */
+  readonly blocked: number | null;
   /** Of the held ones: they wait for an operator; counted up to 10,000. */
   readonly dead: number;
   /** Skipped or purged by an operator. */
   readonly removed: number;
   /** Topics and partitions that take no events for now. */
-  readonly stops: readonly StopFacts[];
+  readonly stops: readonly StopStatus[];
   readonly pausedTopics: readonly string[];
   readonly pausedLanes: readonly number[];
   readonly oldestPendingAgeMs: number | null;
@@ -54,7 +63,8 @@ export interface OutboxStatus {
 export function readStatus(store: OutboxStore, clock: Clock): OutboxStatus {
   const summary = store.summary();
   const { accepted, delivered, pending, held, removed, oldestPendingAtMs, lanes } = summary;
-  const { retrying, dead, stops, pausedTopics } = summary;
+  const { retrying, dead, pausedTopics } = summary;
+  const counted = Math.max(retrying, dead) < limits.heldCountMax;
   const relay = relayState(summary, store, clock.now());
   const ratePerSecond = relay === 'running' ? (summary.heartbeat?.ratePerSecond ?? 0) : 0;
   const total = (field: 'deliveredByJob' | 'roundsUsedUp') =>
@@ -67,9 +77,10 @@ export function readStatus(store: OutboxStore, clock: Clock): OutboxStatus {
     pending,
     held,
     retrying,
+    blocked: counted ? Math.max(0, held - retrying - dead) : null,
     dead,
     removed,
-    stops,
+    stops: summary.stops.map((stop) => ({ ...stop, held: store.countHeld(stop.topic) })),
     pausedTopics,
     pausedLanes: lanes.flatMap(({ lane, paused }) => (paused ? [lane] : [])),
     oldestPendingAgeMs:

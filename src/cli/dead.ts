@@ -1,5 +1,6 @@
 /** `outbox-relay dead list`: dead events, by what Kafka said of them. */
 import type { Command } from 'commander';
+import { addFiltersOfDead, filterOf } from './filters.ts';
 import { addOptions, type Flags } from './options.ts';
 import { printJson } from './report.ts';
 import { tableOf, timeOf } from './table.ts';
@@ -21,9 +22,9 @@ export function addDeadCommand(program: Command): void {
     .description('Dead events, grouped by topic and cause.')
     .option('--json', 'print JSON, one group a line')
     .addHelpText('after', examples);
-  addOptions(list, ['db']).action((flags: Flags) => {
+  addFiltersOfDead(addOptions(list, ['db'])).action((flags: Flags) => {
     withOperator(flags, (operator) => {
-      const groups = operator.dead();
+      const groups = operator.dead(filterOf(flags));
       if (flags['json'] === true) {
         for (const group of groups) printJson(group);
       } else if (groups.length === 0) {

@@ -21,6 +21,10 @@ const fields = [
   'headersBase64',
   'partition',
   'dedupeKey',
+  'retries',
+  'delayMs',
+  // Of an exported event: where it was. For people alone.
+  'origin',
 ];
 
 /**
@@ -73,8 +77,8 @@ function eventOf(line: Record<string, unknown>): OutboxEvent {
     const names = unknown.map((name) => JSON.stringify(name)).join(', ');
     throw new EventInvalidError(`has ${names}; the fields are ${fields.join(', ')}`);
   }
-  const { valueBase64, keyBase64, headersBase64, ...event } = line;
-  for (const name of ['headers', 'partition']) {
+  const { valueBase64, keyBase64, headersBase64, origin: _, ...event } = line;
+  for (const name of ['headers', 'partition', 'retries', 'delayMs']) {
     if (name in event) event[name] = roundNumber(event[name]);
   }
   if ('value' in line === 'valueBase64' in line) {

@@ -3,10 +3,11 @@ import { type Command, Option } from 'commander';
 import type { EventFacts, WholeEvent } from '../admin/operator.ts';
 import { UsageError } from '../core/errors.ts';
 import { decodeHeaders } from '../core/event.ts';
+import { headersOf, keyOf } from './event-json.ts';
 import { addFilters, addPage, filterOf, limitOf } from './filters.ts';
 import { addOptions, type Flags } from './options.ts';
 import { printJson } from './report.ts';
-import { tableOf, timeOf } from './table.ts';
+import { plain, tableOf, textOf, timeOf } from './table.ts';
 import { withOperator } from './with-operator.ts';
 
 const listExamples = `
@@ -95,24 +96,26 @@ function printOne(event: WholeEvent, flags: Flags): void {
   }
   if (event.nextAttemptAtMs !== null) rows.push(['next try', timeOf(event.nextAttemptAtMs)]);
   if (payload) {
-    rows.push(['headers', JSON.stringify(payloadOf(event).headers)]);
+    rows.push(...Object.entries(headersIn(event)).map(pairOf));
     rows.push(['payload', textOf(event.value) ?? '-']);
   }
-  process.stdout.write(`${rows.map(([name, text]) => `${name.padEnd(10)}${text}`).join('\n')}\n`);
+  const lines = rows.map(([name, text]) => `${name.padEnd(15)}${plain(text)}`);
+  process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-/** Bytes that are no text are told as base64. */
-export function jsonOf({ key, ...event }: EventFacts): object {
+const headersIn = ({ headers }: WholeEvent) => headersOf(decodeHeaders(headers));
+const pairOf = ([name, value]: [string, unknown]): [string, string] => [
+  name,
+  JSON.stringify(value),
+];
+
+/** A key that is no text is in `keyBase64` alone. */
+function jsonOf({ key, ...event }: EventFacts): object {
   const { value: _, headers: __, ...facts } = event as Partial<WholeEvent>;
-  return { ...facts, key: key === null ? null : key.toString(), keyBase64: base64Of(key) };
+  return { ...facts, key: null, ...keyOf(key), keyBase64: key?.toString('base64') ?? null };
 }
 
-function payloadOf({ value, headers }: WholeEvent) {
-  const pairs = decodeHeaders(headers).map(([name, bytes]) => {
-    return [name, bytes === null ? null : Buffer.from(bytes).toString()];
-  });
-  return { valueBase64: base64Of(value), headers: pairs };
+function payloadOf(event: WholeEvent): object {
+  const valueBase64 = event.value?.toString('base64') ?? null;
+  return { valueBase64, ...(event.headers === null ? { headers: [] } : headersIn(event)) };
 }
-
-const base64Of = (bytes: Buffer | null) => (bytes === null ? null : bytes.toString('base64'));
-const textOf = (bytes: Buffer | null) => (bytes === null ? null : bytes.toString());

@@ -1,9 +1,8 @@
 /** `outbox-relay export`: events as lines that `outbox-relay publish` takes. */
-
-import { isUtf8 } from 'node:buffer';
 import type { Command } from 'commander';
 import type { WholeEvent } from '../admin/operator.ts';
-import { decodeHeaders, type Header } from '../core/event.ts';
+import { decodeHeaders } from '../core/event.ts';
+import { headersOf, keyOf } from './event-json.ts';
 import { addFilters, filterOf, refuseEmpty } from './filters.ts';
 import { addOptions, type Flags } from './options.ts';
 import { printJson } from './report.ts';
@@ -14,7 +13,8 @@ Examples:
   outbox-relay export --db shop.db --state dead > dead.jsonl
   outbox-relay publish --db other.db dead.jsonl
 
-An event a line, with its payload, in the order of the outbox; as \`publish\` takes it.`;
+An event a line, with its payload, in the order of the outbox; as \`publish\` takes it. Its origin
+(seq, id, state, code) is for people: \`publish\` gives a new seq and id.`;
 
 export function addExportCommand(program: Command): void {
   const command = program
@@ -32,25 +32,17 @@ export function addExportCommand(program: Command): void {
 }
 
 /** Nothing is put into other words: what is no text goes as base64. */
-function lineOf({ topic, key, value, headers, partition }: WholeEvent): object {
+function lineOf(event: WholeEvent): object {
+  const { topic, key, value, headers, partition, retries, delayMs } = event;
+  const { seq, id, state, code } = event;
   return {
     topic,
     ...keyOf(key),
     ...(value === null ? { value: null } : { valueBase64: value.toString('base64') }),
     ...headersOf(decodeHeaders(headers)),
     ...(partition === null ? {} : { partition }),
+    ...(retries === null ? {} : { retries }),
+    ...(delayMs === null ? {} : { delayMs }),
+    origin: { seq, id, state, ...(code === null ? {} : { code }) },
   };
-}
-
-function keyOf(key: Buffer | null): object {
-  if (key === null) return {};
-  return isUtf8(key) ? { key: key.toString() } : { keyBase64: key.toString('base64') };
-}
-
-function headersOf(headers: readonly Header[]): object {
-  if (headers.length === 0) return {};
-  const allText = headers.every(([, bytes]) => bytes !== null && isUtf8(bytes));
-  const as = (encoding: 'utf8' | 'base64') =>
-    headers.map(([name, bytes]) => [name, bytes && Buffer.from(bytes).toString(encoding)]);
-  return allText ? { headers: as('utf8') } : { headersBase64: as('base64') };
 }

@@ -26,23 +26,34 @@ function wholeNumber(text: string): string {
   return text;
 }
 
+function base64(text: string): string {
+  if (Buffer.from(text, 'base64').toString('base64') === text) return text;
+  throw new InvalidArgumentError('It must be base64 with its padding.');
+}
+
 const collect = (text: string, before: string[] | undefined) => [...(before ?? []), text];
 
 export function addFilters(command: Command): Command {
+  return addFiltersOfDead(command).option(
+    '--state <STATE>',
+    'in this state; may be repeated',
+    collect,
+  );
+}
+
+/** All but the state, which is given. */
+export function addFiltersOfDead(command: Command): Command {
   return command
     .option('--topic <TOPIC>', 'of this topic')
     .option('--key <KEY>', 'of this order key')
-    .option('--state <STATE>', 'in this state; may be repeated', collect)
+    .option('--key-base64 <BASE64>', 'of this order key, which is no text', base64)
     .option('--code <CODE>', 'refused with this code, e.g. MESSAGE_TOO_LARGE')
     .option('--seq <N>', 'with this seq; may be repeated', (text: string, before?: string[]) =>
       collect(wholeNumber(text), before),
     )
     .option('--id <UUID>', 'with this event id; may be repeated', collect)
-    .option(
-      '--older-than <TIME>',
-      'written at least this long ago: 90s, 15m, 2h, 7d',
-      milliseconds,
-    );
+    .option('--older-than <TIME>', 'written at least this long ago: 90s, 15m, 2h, 7d', milliseconds)
+    .option('--younger-than <TIME>', 'written less than this long ago', milliseconds);
 }
 
 export function addPage(command: Command, what: string): Command {
@@ -52,15 +63,21 @@ export function addPage(command: Command, what: string): Command {
 }
 
 export function filterOf(flags: Flags): EventFilter {
-  const { topic, key, state, code, seq, id, olderThan } = flags as GivenFlags;
+  const { topic, key, keyBase64, state, code, seq, id } = flags as GivenFlags;
+  const { olderThan, youngerThan } = flags as GivenFlags;
+  if (key !== undefined && keyBase64 !== undefined) {
+    throw new UsageError('give one of --key and --key-base64');
+  }
   return {
     ...(topic === undefined ? {} : { topic: String(topic) }),
     ...(key === undefined ? {} : { key: String(key) }),
+    ...(keyBase64 === undefined ? {} : { key: Buffer.from(String(keyBase64), 'base64') }),
     ...(state === undefined ? {} : { states: state as unknown as EventState[] }),
     ...(code === undefined ? {} : { code: String(code) }),
     ...(seq === undefined ? {} : { seqs: (seq as string[]).map(Number) }),
     ...(id === undefined ? {} : { ids: id as string[] }),
     ...(olderThan === undefined ? {} : { olderThanMs: Number(olderThan) }),
+    ...(youngerThan === undefined ? {} : { youngerThanMs: Number(youngerThan) }),
   };
 }
 

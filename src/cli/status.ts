@@ -3,10 +3,12 @@ import type { Command } from 'commander';
 import type { OutboxStatus } from '../admin/status.ts';
 import { resolveFile } from '../config/resolve.ts';
 import { pause, systemClock } from '../core/clock.ts';
+import { limits } from '../core/limits.ts';
 import { openStatus } from '../outbox-file.ts';
 import { addOptions, type Flags, readOptions } from './options.ts';
 import { printJson } from './report.ts';
 import type { Shell } from './shell.ts';
+import { timeOf } from './table.ts';
 
 const watchMs = 1_000;
 
@@ -16,10 +18,10 @@ Examples:
   outbox-relay status --db shop.db --watch
   outbox-relay status --db shop.db --json | jq .pending
 
-JSON names: relay (running, stale, none), pending, delivered, held, retrying, dead, removed,
-stops[], pausedTopics, pausedLanes, oldestPendingAgeMs, ratePerSecond, secondsToEmpty, circuit,
-lanes[] with cursor and failure. The file is only read;
-it takes the same time at any backlog. With --watch --json: one line a second.`;
+JSON names: relay (running, stale, none), pending, delivered, held, retrying, blocked, dead,
+removed, stops[] with held, pausedTopics, pausedLanes, oldestPendingAgeMs, ratePerSecond,
+secondsToEmpty, circuit, lanes[] with cursor and failure. The file is only read; it takes
+the same time at any backlog. With --watch --json: one line a second.`;
 
 export function addStatusCommand(program: Command, shell: Shell): void {
   const command = program
@@ -77,9 +79,10 @@ export function render(db: string, status: OutboxStatus): string {
     ...status.pausedLanes.map((lane) => `lane ${lane}`),
   ];
   if (paused.length > 0) rows.push(['paused', paused.join(', ')]);
-  for (const { topic, partition, code, message } of status.stops) {
+  for (const { topic, partition, code, message, sinceMs, held } of status.stops) {
     const where = partition === null ? topic : `${topic}, partition ${partition}`;
-    rows.push(['stopped', `${where}: ${code}; ${message}`]);
+    const since = `since ${timeOf(sinceMs)}, ${upTo(held)} held of the topic`;
+    rows.push(['stopped', `${where}: ${code}, ${since}; ${message}`]);
   }
   const failing = status.lanes.filter(({ failure }) => failure !== null);
   for (const { lane, failure, failures } of failing) {
@@ -92,11 +95,17 @@ export function render(db: string, status: OutboxStatus): string {
   return rows.map(([name, value]) => `${name.padEnd(16)}${value}`).join('\n');
 }
 
-function heldText({ held, retrying, dead }: OutboxStatus): string {
-  const count = (value: number) => value.toLocaleString('en-US');
+function heldText({ held, retrying, blocked, dead }: OutboxStatus): string {
   if (held === 0) return '0';
-  const parts = [`${count(retrying)} retrying`, `${count(held - retrying - dead)} blocked`];
-  return `${count(held)}: ${[...parts, `${count(dead)} dead`].join(', ')}`;
+  const others = blocked === null ? 'others blocked' : `${blocked.toLocaleString('en-US')} blocked`;
+  const parts = [`${upTo(retrying)} retrying`, others, `${upTo(dead)} dead`];
+  return `${held.toLocaleString('en-US')}: ${parts.join(', ')}`;
+}
+
+/** What is counted up to a bound says nothing beyond it. */
+function upTo(counted: number): string {
+  const text = counted.toLocaleString('en-US');
+  return counted < limits.heldCountMax ? text : `${text} or more`;
 }
 
 function age(ms: number | null): string {

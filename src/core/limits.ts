@@ -48,6 +48,8 @@ export const limits = Object.freeze({
   /** Events of one act, or of one page of a list, unless asked otherwise. */
   operatorEventsDefault: 1_000,
   operatorEventsMax: 1_000_000,
+  /** Held events of a kind are counted so far: a status takes the same time at any backlog. */
+  heldCountMax: 10_000,
   /** Publishers that wait for one shared commit are taken in groups of at most this many. */
   publishGroupMax: 1_000,
   /** And of at most this many bytes: a commit blocks the event loop while it writes them. */

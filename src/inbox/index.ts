@@ -105,7 +105,7 @@ export class Inbox {
       }
       const value = work();
       if (isThenable(value)) {
-        value.then(undefined, () => {}); // what it does later is lost with it
+        Promise.resolve(value).catch(() => {}); // what it does later is lost with it
         throw new TransactionAsyncError('the function given to handle() returned a promise');
       }
       for (const forget of this.#forget) forget.run(nowMs - this.#retentionMs);

@@ -16,6 +16,8 @@ export interface EventFilter {
   readonly ids?: readonly string[];
   /** Written at least this long ago, milliseconds. */
   readonly olderThanMs?: number;
+  /** Written less than this long ago, milliseconds. */
+  readonly youngerThanMs?: number;
 }
 
 /** What is known of an event without its payload. */
@@ -44,6 +46,9 @@ export interface WholeEvent extends EventFacts {
   readonly value: Buffer | null;
   /** As stored: JSON `[[name, base64 | null], …]`; `null` without any. */
   readonly headers: string | null;
+  /** Retry budget of its own; `null`: the relay's. */
+  readonly retries: number | null;
+  readonly delayMs: number | null;
 }
 
 /** Dead events of one topic and cause. */
@@ -54,7 +59,7 @@ export interface DeadGroup {
   readonly firstSeq: number;
   readonly firstFailedAtMs: number;
   readonly lastFailedAtMs: number;
-  /** Of the first one. */
+  /** Of the one with the first seq. */
   readonly message: string;
 }
 
@@ -141,7 +146,8 @@ export interface OperatorStore {
   /** Ascending by seq, with payloads; for an export. */
   readWhole(filter: EventFilter, page: Page): WholeEvent[];
   find(event: { readonly seq: number } | { readonly id: string }): WholeEvent | null;
-  deadGroups(): DeadGroup[];
+  /** The most events first. States of the filter are not looked at. */
+  deadGroups(filter: EventFilter): DeadGroup[];
   audit(page: Page): AuditRow[];
   /** @param topic `null`: of all */
   ledger(topic: string | null): LedgerRow[];
@@ -149,7 +155,10 @@ export interface OperatorStore {
   deliveredBetween(range: SeqRange): Pick<EventFacts, 'id' | 'seq' | 'key'>[];
   /** @throws EVENT_NOT_FOUND, EVENT_NOT_HELD, EVENT_IN_FLIGHT, KEY_BLOCKED, OUTBOX_BUSY */
   act(act: Act): ActResult;
-  /** Returns how many lanes or topics changed. */
+  /**
+   * Returns how many lanes or topics changed.
+   * @throws FILTER_INVALID for a lane that the file has not; OUTBOX_BUSY
+   */
   pause(act: PauseAct): number;
   close(): void;
 }

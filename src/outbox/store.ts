@@ -148,6 +148,8 @@ export interface OutboxStore {
   nextDueAtMs(): number | null;
   readLane(lane: number): LaneRecord;
   summary(): OutboxSummary;
+  /** Held events of a topic, counted up to 10,000. */
+  countHeld(topic: string): number;
   /** The next events of a lane, ascending by seq, all above `afterSeq`; empty = none. */
   readBatch(lane: number, afterSeq: number, bounds: BatchBounds): LoggedEvent[];
 

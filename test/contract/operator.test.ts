@@ -1,76 +1,32 @@
 /** Operators' acts on a file with held events: what they change, what they refuse, the audit. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
-import { type Operator, openOperator, openOutbox } from '../../src/index.ts';
+import { type Operator, openOperator } from '../../src/index.ts';
 import { openSqliteOutbox } from '../../src/outbox/sqlite/open.ts';
+import { HeldFile, type PlantedEvent } from '../support/held-file.ts';
 
-let folder: string;
-let path: string;
+let file: HeldFile;
 let operator: Operator;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'outbox-operator-'));
-  path = join(folder, 'outbox.db');
+  file = new HeldFile();
 });
 afterEach(() => {
   operator?.close();
-  rmSync(folder, { recursive: true });
+  file.remove();
 });
 
-function sql<T = unknown>(text: string): T[] {
-  const db = new Database(path);
-  try {
-    const statement = db.prepare(text);
-    if (statement.reader) return statement.all() as T[];
-    statement.run();
-    return [];
-  } finally {
-    db.close();
-  }
+async function plant(...events: readonly PlantedEvent[]): Promise<void> {
+  await file.plant(...events);
+  operator = openOperator(file.path);
 }
 
-type State = 'retrying' | 'blocked' | 'dead' | 'skipped' | 'delivered' | 'pending';
-
-/** One lane; events in their order as `key:state`, the pending ones last. */
-async function plant(...events: readonly `${string}:${State}`[]): Promise<void> {
-  const outbox = openOutbox({ path }, { lanes: 1 });
-  const keyed = events.map((text) => {
-    const key = text.split(':')[0] as string;
-    return { topic: 'orders', key, value: text, dedupeKey: null };
-  });
-  outbox.enqueueMany(keyed);
-  await outbox.close();
-  const states = events.map((text) => text.split(':')[1] as State);
-  const held = states.filter((state) => /retrying|blocked|dead/.test(state)).length;
-  const removed = states.filter((state) => state === 'skipped').length;
-  const delivered = states.filter((state) => state === 'delivered').length;
-  const cursor = states.filter((state) => state !== 'pending').length;
-  sql(`UPDATE outbox_lanes SET cursor = ${cursor}, held = ${held}, removed = ${removed},
-    delivered = ${delivered}`);
-  for (const [index, state] of states.entries()) {
-    if (state === 'delivered' || state === 'pending') continue;
-    const failed = state !== 'blocked';
-    sql(`INSERT INTO outbox_held (seq, lane, topic, partition, order_key, state, attempts,
-        next_attempt_at, code, message, first_failed_at, last_failed_at)
-      SELECT seq, 0, topic, 0, key, '${state}', ${failed ? 4 : 0},
-        ${state === 'retrying' ? 99 : 'NULL'}, ${failed ? "'MESSAGE_TOO_LARGE'" : 'NULL'},
-        'too large', 1, 2 FROM outbox_events WHERE seq = ${index + 1}`);
-  }
-  operator = openOperator(path);
-}
-
-const rows = () =>
-  sql<{ seq: number; state: string }>('SELECT seq, state FROM outbox_held ORDER BY seq').map(
-    ({ seq, state }) => `${seq}:${state}`,
-  );
-const lane = () =>
-  sql('SELECT held, removed, held_revision AS revision FROM outbox_lanes')[0] as object;
+const sql = <T = unknown>(text: string): T[] => file.sql<T>(text);
+const rows = () => file.rows();
+const lane = () => file.lane();
 const audits = () => operator.audit().map(({ verb, actor, reason }) => ({ verb, actor, reason }));
 const why = { actor: 'ann', reason: 'fixed' };
 const codeOf = (act: () => unknown): string => {
@@ -126,6 +82,35 @@ describe('redrive', () => {
     expect(lane()).toMatchObject({ held: 1, removed: 0 });
   });
 
+  it('puts the first of a key before one that is tried already', async () => {
+    await plant('a:dead', 'a:retrying');
+    expect(operator.redrive({}, why)).toMatchObject({ changed: 2, mayBeOutOfOrder: 1 });
+    expect(rows()).toEqual(['1:retrying', '2:blocked']);
+  });
+
+  it('puts what is redriven behind one that is tried and was not asked for', async () => {
+    await plant('a:dead', 'a:retrying');
+    expect(operator.redrive({ seqs: [1] }, why)).toMatchObject({ changed: 1, mayBeOutOfOrder: 1 });
+    expect(rows()).toEqual(['1:blocked', '2:retrying']);
+  });
+
+  it('of a dead event that its key has passed may be out of order', async () => {
+    await plant('a:dead', 'a:delivered', 'a:dead', 'a:delivered');
+    expect(operator.redrive({}, why)).toMatchObject({ changed: 2, mayBeOutOfOrder: 2 });
+  });
+
+  it('of a dead event may be out of order when others of its key wait for a stop', async () => {
+    await plant('a:dead', 'a:delivered', 'a:blocked');
+    sql(`INSERT INTO outbox_stops (lane, topic, code, message, since)
+      VALUES (0, 'orders', 'UNKNOWN_TOPIC_OR_PARTITION', 'gone', 1)`);
+    expect(operator.redrive({ states: ['dead'] }, why)).toMatchObject({ mayBeOutOfOrder: 1 });
+  });
+
+  it('of an event behind a stop is refused, too', async () => {
+    await plant('a:blocked');
+    expect(() => operator.redrive({ seqs: [1] }, why)).toThrow(/waits behind a stop of its topic/);
+  });
+
   it('of an event behind its head is refused, with the head’s seq', async () => {
     await plant('a:retrying', 'a:blocked');
     expect(() => operator.redrive({ seqs: [2] }, why)).toThrow(/event 2 waits behind event 1/);
@@ -155,6 +140,20 @@ describe('skip', () => {
     expect(rows()).toEqual(['1:retrying', '2:skipped', '3:blocked']);
   });
 
+  it('of a refused event lets the next one of its key be tried', async () => {
+    await plant('a:dead', 'a:retrying', 'a:blocked');
+    operator.skip({ states: ['retrying'] }, why);
+    expect(rows()).toEqual(['1:dead', '2:skipped', '3:retrying']);
+  });
+
+  it('of one of two dead events leaves what waits behind the other', async () => {
+    await plant('a:dead', 'a:dead', 'a:blocked');
+    operator.skip({ seqs: [1] }, why);
+    expect(rows()).toEqual(['1:skipped', '2:dead', '3:blocked']);
+    operator.skip({ seqs: [2] }, why);
+    expect(rows()).toEqual(['1:skipped', '2:skipped', '3:retrying']);
+  });
+
   it('needs a reason', async () => {
     await plant('a:dead');
     expect(codeOf(() => operator.skip({}, { reason: '  ' }))).toBe('FILTER_INVALID');
@@ -171,6 +170,20 @@ describe('purge', () => {
     expect(sql('SELECT seq FROM outbox_events')).toEqual([{ seq: 2 }]);
     expect(sql('SELECT * FROM outbox_dedupe')).toEqual([]);
     expect(lane()).toEqual({ held: 1, removed: 1, revision: 1 });
+  });
+
+  it('leaves nothing of the payload in the file', async () => {
+    await plant('a:dead', 'b:delivered');
+    const secret = 'a:dead';
+    const closed = () => {
+      // With the last connection the log of changes goes into the file.
+      operator.close();
+      return readFileSync(file.path).includes(secret);
+    };
+    expect(closed()).toBe(true);
+    operator = openOperator(file.path);
+    operator.purge({ seqs: [1] }, why);
+    expect(closed()).toBe(false);
   });
 
   it('of a skipped event counts it once', async () => {
@@ -193,7 +206,7 @@ describe('purge', () => {
 describe('an act', () => {
   it('on an event of which a send is under way is refused while its relay lives', async () => {
     await plant('a:retrying', 'b:dead');
-    const opened = openSqliteOutbox({ path }, { clock: systemClock, schema: 'check' });
+    const opened = openSqliteOutbox({ path: file.path }, { clock: systemClock, schema: 'check' });
     const store = opened.openStore();
     const presence = await store.announceOwner('relay');
     sql("UPDATE outbox_lanes SET owner = 'relay'");
@@ -227,7 +240,7 @@ describe('an act', () => {
       await plant('a:dead', 'a:blocked');
       const before = [sql('SELECT * FROM outbox_held'), sql('SELECT * FROM outbox_lanes')];
       const child = fileURLToPath(new URL('../support/operator-child.ts', import.meta.url));
-      const { signal } = spawnSync(process.execPath, [child, path, verb]);
+      const { signal } = spawnSync(process.execPath, [child, file.path, verb]);
       expect(signal).toBe('SIGKILL');
       expect([sql('SELECT * FROM outbox_held'), sql('SELECT * FROM outbox_lanes')]).toEqual(before);
       expect(audits()).toEqual([]);
@@ -236,7 +249,7 @@ describe('an act', () => {
 
   it('by two operators at once is done once', async () => {
     await plant('a:dead');
-    const other = openOperator(path);
+    const other = openOperator(file.path);
     expect(operator.skip({}, why).changed + other.skip({}, why).changed).toBe(1);
     other.close();
     expect(audits()).toHaveLength(1);
@@ -249,6 +262,7 @@ describe('an act', () => {
     [{ ids: ['x'] }],
     [{ states: ['lost' as never] }],
     [{ olderThanMs: -1 }],
+    [{ youngerThanMs: Number.NaN }],
   ])('with a malformed filter is refused: %j', async (filter) => {
     await plant('a:dead');
     expect(codeOf(() => operator.redrive(filter, why))).toBe('FILTER_INVALID');
@@ -262,4 +276,56 @@ describe('an act', () => {
     expect(codeOf(() => operator.skip({ ids }, why))).toBe('EVENT_NOT_FOUND');
     expect(codeOf(() => operator.show({ seq: 7 }))).toBe('EVENT_NOT_FOUND');
   });
+});
+
+describe('looking', () => {
+  it('finds events by id, whatever its case, held or not', async () => {
+    await plant('a:dead', 'b:pending');
+    const ids = operator.list().map(({ id }) => id.toUpperCase());
+    expect(operator.list({ ids }).map(({ seq }) => seq)).toEqual([1, 2]);
+    expect(operator.list({ ids, seqs: [2, 3] }).map(({ seq }) => seq)).toEqual([2]);
+    expect(operator.show({ id: ids[1] as string })).toMatchObject({ seq: 2, state: 'pending' });
+    expect(operator.skip({ ids: ids.slice(0, 1) }, why)).toMatchObject({ changed: 1 });
+  });
+
+  it('finds events by age, younger and older', async () => {
+    await plant('a:dead', 'b:delivered');
+    sql('UPDATE outbox_events SET created_at = created_at - 60000 WHERE seq = 1');
+    const seqs = (filter: object) => operator.list(filter).map(({ seq }) => seq);
+    expect(seqs({ olderThanMs: 59_000 })).toEqual([1]);
+    expect(seqs({ youngerThanMs: 59_000 })).toEqual([2]);
+    expect(seqs({ olderThanMs: 59_000, youngerThanMs: 600_000 })).toEqual([1]);
+  });
+
+  it('finds every state, of the log and of what is held', async () => {
+    await plant('a:dead', 'a:blocked', 'b:delivered', 'c:skipped', 'd:retrying', 'e:pending');
+    for (const { seq, state } of operator.list()) {
+      expect(operator.list({ states: [state] }).map((event) => event.seq)).toEqual([seq]);
+      expect(operator.list({ states: [state, state] }).map((event) => event.seq)).toEqual([seq]);
+    }
+  });
+
+  it('groups dead events by topic and cause, with what was said of the first', async () => {
+    await plant('a:dead', 'b:dead', 'c:dead', 'd:retrying');
+    sql("UPDATE outbox_held SET message = 'first', last_failed_at = 5 WHERE seq = 1");
+    sql("UPDATE outbox_held SET message = 'second', first_failed_at = 0 WHERE seq = 2");
+    sql("UPDATE outbox_held SET code = 'INVALID_RECORD', last_failed_at = 9 WHERE seq = 3");
+    const times = { firstFailedAtMs: 0, lastFailedAtMs: 5 };
+    const large = { topic: 'orders', code: 'MESSAGE_TOO_LARGE', message: 'first', firstSeq: 1 };
+    expect(operator.dead()[0]).toEqual({ ...large, ...times, events: 2 });
+    expect(operator.dead({ code: 'INVALID_RECORD' })).toMatchObject([{ firstSeq: 3, events: 1 }]);
+    expect(operator.dead({ topic: 'bills' })).toEqual([]);
+  });
+});
+
+describe('a pause', () => {
+  it.each([[{ lane: 1 }], [{ lane: -1 }], [{ lane: Number.NaN }], [{ topic: 'no such topic!' }]])(
+    'of what cannot be is refused, and so is its end: %j',
+    async (target) => {
+      await plant('a:dead');
+      expect(codeOf(() => operator.pause(target, why))).toBe('FILTER_INVALID');
+      expect(codeOf(() => operator.resume(target, why))).toBe('FILTER_INVALID');
+      expect(audits()).toEqual([]);
+    },
+  );
 });

@@ -95,6 +95,64 @@ describe('looking', () => {
   it('dead list groups by cause', async () => {
     const { out } = await run('dead', 'list');
     expect(out).toMatch(/1\s+orders\s+MESSAGE_TOO_LARGE\s+1\s+1970-01-01T00:00:00Z/);
+    expect((await run('dead', 'list', '--topic', 'bills')).out).toBe('no event is dead');
+  });
+
+  it('bytes that are no text are told as base64, and found by it', async () => {
+    const bytes = Buffer.from([255, 0, 27]);
+    const base64 = bytes.toString('base64');
+    const hex = bytes.toString('hex');
+    sql(`UPDATE outbox_events SET key = x'${hex}' WHERE seq = 3`);
+    sql(`UPDATE outbox_held SET order_key = x'${hex}' WHERE seq = 3`);
+    const { out } = await run('events', 'list', '--key-base64', base64);
+    expect(out).toMatch(new RegExp(`3\\s+bills\\s+base64:${base64}\\s+retrying`));
+    const shown = await run('events', 'show', '--seq', '3', '--payload', '--json');
+    expect(lines(shown.out)).toMatchObject([
+      { key: null, keyBase64: base64, valueBase64: 'AP8=', headersBase64: [['b', 'Af4=']] },
+    ]);
+    expect((await run('skip', '--key-base64', base64, '--reason', 'r')).out).toBe(
+      '1 event skipped',
+    );
+    expect((await run('events', 'list', '--key-base64', '?')).code).toBe(2);
+    expect((await run('events', 'list', '--key-base64', base64, '--key', 'a')).code).toBe(2);
+  });
+
+  it('no key, message or payload reaches the terminal as a command to it', async () => {
+    const evil = "char(27) || '[2J' || char(10) || 'x' || char(8238)";
+    sql(`UPDATE outbox_events SET key = CAST(${evil} AS BLOB), value = CAST(${evil} AS BLOB)
+      WHERE seq = 1`);
+    sql(`UPDATE outbox_held SET message = ${evil} WHERE seq = 1`);
+    const show = 'events show --seq 1 --payload';
+    for (const command of ['events list', 'dead list', show]) {
+      const { out } = await run(...command.split(' '));
+      expect(out).toContain('\\u001b[2J\\u000ax\\u202e');
+      for (const control of ['\u001b', '\u202e']) expect(out).not.toContain(control);
+    }
+  });
+
+  it('status tells what is stopped, since when, and how much waits', async () => {
+    sql(`INSERT INTO outbox_stops (lane, topic, code, message, since)
+      VALUES (0, 'orders', 'TOPIC_AUTHORIZATION_FAILED', 'not authorised', 0)`);
+    const { out } = await run('status', '--json');
+    expect(lines(out)).toMatchObject([
+      { held: 3, retrying: 1, blocked: 1, dead: 1, stops: [{ topic: 'orders', held: 2 }] },
+    ]);
+    const text = (await run('status')).out;
+    expect(text).toMatch(/^held +3: 1 retrying, 1 blocked, 1 dead$/m);
+    expect(text).toContain(
+      'orders: TOPIC_AUTHORIZATION_FAILED, since 1970-01-01T00:00:00Z, 2 held of the topic; not',
+    );
+  });
+
+  it('status claims no number beyond what it counts', async () => {
+    sql(`WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 11000)
+      INSERT INTO outbox_held (seq, lane, topic, state) SELECT i, 0, 'orders', 'dead' FROM n`);
+    sql('UPDATE outbox_lanes SET held = held + 10991');
+    const { out } = await run('status', '--json');
+    expect(lines(out)).toMatchObject([{ held: 10_994, blocked: null, dead: 10_000 }]);
+    expect((await run('status')).out).toMatch(
+      /^held +10,994: 1 retrying, others blocked, 10,000 or more dead$/m,
+    );
   });
 });
 
@@ -145,11 +203,30 @@ describe('acting', () => {
     expect((await run('pause', '--topic', 'orders')).out).toBe('1 topic or lane paused');
     expect((await run('pause', '--topic', 'orders')).out).toBe('nothing to do');
     expect((await run('pause', '--all', '--topic', 'x')).code).toBe(2);
+    const unknown = await run('pause', '--lane', '8');
+    expect(unknown).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/^FILTER_INVALID: lane: 8/),
+    });
     await run('pause', '--lane', '0', '--reason', 'r');
     const { out } = await cli.run(['status', '--db', cli.db]);
     expect(out).toMatch(/paused\s+topic orders, lane 0/);
     expect((await run('resume', '--all')).out).toBe('2 topics or lanes resumed');
   });
+});
+
+it('export tells where an event was, and its budget, which publish keeps', async () => {
+  sql('UPDATE outbox_events SET retries = 3, delay_ms = 20 WHERE seq = 1');
+  const { out } = await run('export', '--state', 'dead');
+  const [{ id }] = sql('SELECT id FROM outbox_events WHERE seq = 1') as [{ id: string }];
+  const origin = { seq: 1, id, state: 'dead', code: 'MESSAGE_TOO_LARGE' };
+  expect(lines(out)).toMatchObject([{ topic: 'orders', retries: 3, delayMs: 20, origin }]);
+  const other = join(cli.folder, 'other.db');
+  expect((await cli.run(['publish', '--db', other], { input: `${out}\n` })).code).toBe(0);
+  const db = new Database(other);
+  const stored = db.prepare('SELECT seq, id, retries, delay_ms FROM outbox_events').all();
+  db.close();
+  expect(stored).toEqual([{ seq: 1, id: expect.not.stringMatching(id), retries: 3, delay_ms: 20 }]);
 });
 
 it('export gives lines that publish takes, byte for byte', async () => {

@@ -1,5 +1,13 @@
 /** What the doctor says of a file, its disk and its SQLite: each trouble is made, then found. */
-import { chmodSync, cpSync, existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { type Diagnosis, diagnose, openOutbox } from 'outbox-relay';
@@ -263,6 +271,17 @@ describe('a file', () => {
       said(await printed([], ['--migrate', migrate], next), 'file.schema');
     expect(await schema('auto')).toEqual([expect.stringMatching(`^note: ${found}`)]);
     expect(await schema('check')).toEqual([expect.stringMatching(`^error: ${found}`)]);
+  });
+
+  it('with a log of changes that a reader keeps from starting anew', async () => {
+    const writer = new Database(cli.db);
+    writer.exec('UPDATE outbox_lanes SET lane = lane');
+    expect(said(await examined(), 'file.wal')).toEqual([expect.stringMatching(/^ok: .* KiB/)]);
+    // SQLite reads no further than its index of the log says: the rest takes no disk here.
+    truncateSync(`${cli.db}-wal`, 2 ** 28);
+    const large = said(await examined(), 'file.wal');
+    writer.close();
+    expect(large).toEqual(['warning: 256 MiB in the log of changes (-wal)']);
   });
 
   it('that somebody has taken out of WAL', async () => {

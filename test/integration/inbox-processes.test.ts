@@ -1,4 +1,4 @@
-/** Consumers in processes of their own, on one inbox: killed in the middle, and at the same time. */
+/** Consumers in processes of their own, on one inbox: killed in the middle, and together. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

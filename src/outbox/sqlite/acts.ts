@@ -1,4 +1,7 @@
-/** Redrive, skip and purge: what they do to the rows. Runs inside a transaction. */
+/**
+ * Redrive, skip and purge: what they do to the rows. Runs inside a transaction, so it reads what is
+ * held and never the log, and each key once, however many of its events are concerned.
+ */
 import {
   EventInFlightError,
   EventNotFoundError,
@@ -13,6 +16,8 @@ import { whereOf } from './event-filter.ts';
 interface Surroundings {
   readonly nowMs: number;
   readonly isAlive: (owner: string) => boolean;
+  /** Seqs that were asked for by name: each must be such that the verb can do something. */
+  readonly named: readonly number[];
 }
 
 interface Row {
@@ -25,6 +30,15 @@ interface Row {
   readonly owner: string | null;
 }
 
+/** What is held of one order key. */
+interface KeyFacts {
+  /** Seq of the one that is tried. */
+  readonly tried: number | null;
+  /** How many are tried or dead. */
+  readonly heads: number;
+  readonly blocked: 0 | 1 | null;
+}
+
 /** States that a verb has something to do with. */
 const statesOf: Readonly<Record<ActVerb, readonly EventState[]>> = {
   redrive: ['retrying', 'dead', 'skipped'],
@@ -32,15 +46,12 @@ const statesOf: Readonly<Record<ActVerb, readonly EventState[]>> = {
   purge: ['retrying', 'blocked', 'dead', 'skipped'],
 };
 
-const from = `FROM outbox_held AS h JOIN outbox_events AS e ON e.seq = h.seq
-  JOIN outbox_lanes AS l ON l.lane = e.lane`;
-
 export class Acts {
   readonly #db: Database;
   readonly #state: Statement;
   readonly #otherHead: Statement;
-  readonly #otherTried: Statement;
-  readonly #anyOther: Statement;
+  readonly #keyFacts: Statement;
+  readonly #isStopped: Statement;
   readonly #restart: Statement;
   readonly #follow: Statement;
   readonly #skip: Statement;
@@ -50,16 +61,22 @@ export class Acts {
   constructor(db: Database) {
     this.#db = db;
     this.#state = db.prepare(`
-      SELECT e.seq, h.state, e.seq <= l.cursor AS passed FROM outbox_events AS e
+      SELECT h.state, e.seq <= l.cursor AS passed FROM outbox_events AS e
       JOIN outbox_lanes AS l ON l.lane = e.lane LEFT JOIN outbox_held AS h ON h.seq = e.seq
-      WHERE e.seq = ? OR e.id = ?`);
-    const ofKey = `FROM outbox_held
-      WHERE topic = @topic AND order_key = @orderKey AND lane = @lane AND seq <> @seq`;
+      WHERE e.seq = ?`);
+    // Without statistics the planner takes the index by lane, and reads the whole topic per key.
+    const ofKey = `FROM outbox_held INDEXED BY outbox_held_by_key
+      WHERE topic = @topic AND order_key = @orderKey AND lane = @lane`;
     this.#otherHead = db
-      .prepare(`SELECT min(seq) ${ofKey} AND state IN ('retrying', 'dead')`)
+      .prepare(`SELECT min(seq) ${ofKey} AND seq <> @seq AND state IN ('retrying', 'dead')`)
       .pluck();
-    this.#otherTried = db.prepare(`SELECT 1 ${ofKey} AND state = 'retrying' LIMIT 1`);
-    this.#anyOther = db.prepare(`SELECT 1 ${ofKey} AND state <> 'skipped' LIMIT 1`);
+    this.#keyFacts = db.prepare(`
+      SELECT max(CASE WHEN state = 'retrying' THEN seq END) AS tried,
+        count(*) FILTER (WHERE state IN ('retrying', 'dead')) AS heads,
+        max(state = 'blocked') AS blocked ${ofKey}`);
+    this.#isStopped = db
+      .prepare('SELECT 1 FROM outbox_stops WHERE lane = @lane AND topic = @topic LIMIT 1')
+      .pluck();
     this.#restart = db.prepare(`
       UPDATE outbox_held SET state = 'retrying', attempts = 0, next_attempt_at = ?, send_no = NULL
       WHERE seq = ?`);
@@ -71,49 +88,46 @@ export class Acts {
       WHERE seq IN (SELECT value FROM json_each(?))`);
     this.#promote = db.prepare(`
       UPDATE outbox_held SET state = 'retrying', attempts = 0, next_attempt_at = @nowMs
-      WHERE seq = (
-        SELECT min(seq) FROM outbox_held
-        WHERE topic = @topic AND order_key = @orderKey AND lane = @lane AND state = 'blocked')`);
+      WHERE seq = (SELECT min(seq) ${ofKey} AND state = 'blocked')`);
     this.#count = db.prepare(`
-      UPDATE outbox_lanes SET held = held + @held, removed = removed + @removed,
+      UPDATE outbox_lanes SET held = held + @held, removed = removed - @held,
         held_revision = held_revision + 1 WHERE lane = @lane`);
   }
 
-  run(act: Act, around: Surroundings): ActResult {
-    const { verb, filter } = act;
-    this.#refuseUnfit(act);
-    const { sql, values } = whereOf({ ...filter, states: wanted(verb, filter) }, around.nowMs);
+  run({ verb, filter, limit }: Act, around: Surroundings): ActResult {
+    const { named, nowMs } = around;
+    this.#refuseUnfit(verb, named);
+    const where = whereOf({ ...filter, states: wanted(verb, filter) }, nowMs);
     const matched = Number(
-      this.#db.prepare(`SELECT count(*) ${from} WHERE 1 ${sql}`).pluck().get(values),
+      this.#db
+        .prepare(`SELECT count(*) ${where.from} WHERE 1 ${where.sql}`)
+        .pluck()
+        .get(where.values),
     );
     const rows = this.#db
       .prepare(`
         SELECT h.seq, h.lane, h.topic, h.order_key AS orderKey, h.state, l.owner,
-          h.send_no IS NOT NULL AS sending ${from}
-        WHERE 1 ${sql} ORDER BY h.seq LIMIT @limit`)
-      .all({ ...values, limit: act.limit }) as Row[];
-    const flying = rows.filter(
-      ({ sending, owner }) => sending === 1 && owner !== null && around.isAlive(owner),
+          h.send_no IS NOT NULL AS sending ${where.from}
+        WHERE 1 ${where.sql} ORDER BY h.seq LIMIT @limit`)
+      .all({ ...where.values, limit }) as Row[];
+    const flying = new Set(
+      rows.filter((row) => row.sending === 1 && row.owner !== null && around.isAlive(row.owner)),
     );
-    const named = filter.seqs !== undefined || filter.ids !== undefined;
-    if (flying.length > 0 && (named || flying.length === rows.length)) {
-      throw new EventInFlightError(`a send of event ${flying[0]?.seq} is under way`);
+    if (flying.size > 0 && (named.length > 0 || flying.size === rows.length)) {
+      const [first] = flying;
+      throw new EventInFlightError(`a send of event ${first?.seq} is under way`);
     }
-    const free = rows.filter((row) => !flying.includes(row));
-    const mayBeOutOfOrder = verb === 'redrive' ? this.#redrive(free, around.nowMs) : 0;
-    if (verb !== 'redrive') this.#remove(verb, free, around.nowMs);
-    return { matched, changed: free.length, inFlight: flying.length, mayBeOutOfOrder };
+    const free = rows.filter((row) => !flying.has(row));
+    const mayBeOutOfOrder = verb === 'redrive' ? this.#redrive(free, nowMs) : 0;
+    if (verb !== 'redrive') this.#remove(verb, free, nowMs);
+    return { matched, changed: free.length, inFlight: flying.size, mayBeOutOfOrder };
   }
 
-  /** Events that are named must be there, and be such that the verb can do something. */
-  #refuseUnfit({ verb, filter }: Act): void {
-    const named = [...(filter.seqs ?? []), ...(filter.ids ?? [])];
-    for (const name of named) {
-      const found = this.#state.get(name, name) as
-        | { seq: number; state: string | null; passed: 0 | 1 }
-        | undefined;
-      if (found === undefined) throw new EventNotFoundError(`there is no event ${name}`);
-      const { seq, state, passed } = found;
+  #refuseUnfit(verb: ActVerb, named: readonly number[]): void {
+    for (const seq of named) {
+      const found = this.#state.get(seq) as { state: string | null; passed: 0 | 1 } | undefined;
+      if (found === undefined) throw new EventNotFoundError(`there is no event ${seq}`);
+      const { state, passed } = found;
       if (state === null) {
         const where = passed === 1 ? 'delivered' : 'pending';
         throw new EventNotHeldError(
@@ -136,38 +150,37 @@ export class Acts {
   /** The first of each key goes at once, the others follow it. */
   #redrive(rows: readonly Row[], nowMs: number): number {
     let mayBeOutOfOrder = 0;
-    for (const row of rows) {
-      const { seq, orderKey, state } = row;
-      const alone = orderKey === null;
-      // Of a dead event that blocks, everything newer of its key is held.
-      const newerMayHaveGone = state === 'skipped' || (state === 'dead' && !alone);
-      if (newerMayHaveGone && (state === 'skipped' || this.#anyOther.get(row) === undefined)) {
-        mayBeOutOfOrder += 1;
+    for (const ofKey of byKey(rows)) {
+      const first = ofKey[0] as Row;
+      const alone = first.orderKey === null;
+      const facts = this.#keyFacts.get(first) as KeyFacts;
+      // One that is tried and not among these goes before them.
+      const waits = facts.tried !== null && !ofKey.some(({ seq }) => seq === facts.tried);
+      for (const [index, { seq }] of ofKey.entries()) {
+        if (index === 0 && !waits) this.#restart.run(nowMs, seq);
+        else this.#follow.run(seq);
       }
-      const other = alone ? undefined : this.#otherTried.get(row);
-      if (other === undefined) this.#restart.run(nowMs, seq);
-      else this.#follow.run(seq);
-      const back = state === 'skipped' ? 1 : 0;
-      this.#count.run({ lane: row.lane, held: back, removed: -back });
+      if (alone) continue;
+      const deadIsFirst = this.#nothingWentPast(first, facts);
+      mayBeOutOfOrder += ofKey.filter(({ state }) => {
+        return state === 'skipped' || (state === 'dead' && !deadIsFirst);
+      }).length;
     }
+    this.#countLanes(rows, ({ state }) => (state === 'skipped' ? 1 : 0));
     return mayBeOutOfOrder;
+  }
+
+  /** Behind a dead event that blocks, everything newer of its key is held: for it, not a stop. */
+  #nothingWentPast(row: Row, { heads, blocked }: KeyFacts): boolean {
+    return heads === 1 && blocked === 1 && this.#isStopped.get(row) === undefined;
   }
 
   #remove(verb: 'skip' | 'purge', rows: readonly Row[], nowMs: number): void {
     const seqs = JSON.stringify(rows.map(({ seq }) => seq));
     if (verb === 'skip') this.#skip.run(seqs);
     else this.#purge(seqs);
-    const perLane = new Map<number, { held: number; removed: number }>();
-    for (const { lane, state } of rows) {
-      const counts = perLane.get(lane) ?? { held: 0, removed: 0 };
-      // A skipped one was taken out before.
-      if (state !== 'skipped') {
-        counts.held -= 1;
-        counts.removed += 1;
-      }
-      perLane.set(lane, counts);
-    }
-    for (const [lane, counts] of perLane) this.#count.run({ lane, ...counts });
+    // A skipped one was taken out before.
+    this.#countLanes(rows, ({ state }) => (state === 'skipped' ? 0 : -1));
     this.#freeKeys(rows, nowMs);
   }
 
@@ -179,17 +192,41 @@ export class Acts {
     }
   }
 
+  /** What is not held any more is removed, and the other way round. */
+  #countLanes(rows: readonly Row[], heldBy: (row: Row) => -1 | 0 | 1): void {
+    const perLane = new Map<number, number>();
+    for (const row of rows) perLane.set(row.lane, (perLane.get(row.lane) ?? 0) + heldBy(row));
+    for (const [lane, held] of perLane) this.#count.run({ lane, held });
+  }
+
   /** Keys whose head is gone: the next one is it. */
   #freeKeys(rows: readonly Row[], nowMs: number): void {
-    for (const row of rows) {
-      const { orderKey, state, lane, topic } = row;
-      if (orderKey === null || (state !== 'retrying' && state !== 'dead')) continue;
-      if (this.#otherTried.get(row) !== undefined) continue;
+    const heads = rows.filter(({ orderKey, state }) => {
+      return orderKey !== null && (state === 'retrying' || state === 'dead');
+    });
+    for (const ofKey of byKey(heads)) {
+      const { lane, topic, orderKey } = ofKey[0] as Row;
+      const left = this.#keyFacts.get({ lane, topic, orderKey }) as KeyFacts;
+      if (left.tried !== null) continue;
       // Behind another dead one it waits, unless dead ones are passed: then it waited for this.
-      if (state === 'dead' && this.#otherHead.get(row) !== null) continue;
-      this.#promote.run({ lane, topic, orderKey, nowMs });
+      const wasTried = ofKey.some(({ state }) => state === 'retrying');
+      if (wasTried || left.heads === 0) this.#promote.run({ lane, topic, orderKey, nowMs });
     }
   }
+}
+
+/** Events of one order key together, in their order; one without a key is alone. */
+function byKey(rows: readonly Row[]): Iterable<readonly Row[]> {
+  const groups = new Map<string | number, Row[]>();
+  for (const row of rows) {
+    const { lane, topic, orderKey, seq } = row;
+    // No topic has a space.
+    const name = orderKey === null ? seq : `${lane} ${topic} ${orderKey.toString('base64')}`;
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [row]);
+    else group.push(row);
+  }
+  return groups.values();
 }
 
 const done: Readonly<Record<ActVerb, string>> = {

@@ -88,7 +88,8 @@ export class SqliteHeldStore implements HeldStore {
         WHERE lane = @lane AND topic = @topic AND state = 'blocked' AND order_key IS NOT NULL`)
       .pluck();
     this.#hasHead = db.prepare(`
-      SELECT 1 FROM outbox_held WHERE topic = @topic AND order_key = @orderKey AND lane = @lane
+      SELECT 1 FROM outbox_held INDEXED BY outbox_held_by_key
+      WHERE topic = @topic AND order_key = @orderKey AND lane = @lane
         AND (state = 'retrying' OR (@deadBlocks AND state = 'dead')) LIMIT 1`);
     this.#freeKeyless = db.prepare(`
       UPDATE outbox_held SET state = 'retrying', attempts = 0, next_attempt_at = @nowMs

@@ -198,6 +198,8 @@ function describe({ Constructor, path, identity, handle, options, ...rest }: Ope
     openOperator: ({ onActed = () => {} } = {}) => {
       const db = openConnection(Constructor, path, { create: false });
       db.pragma(`busy_timeout = ${limits.operatorBusyTimeoutMs}`);
+      // What is purged is overwritten in the file, not only taken out of its tables.
+      db.pragma('secure_delete = ON');
       const presence = new Presence(Constructor, path);
       const reserve = new Reserve(path);
       return new SqliteOperator({ db, clock: options.clock, presence, reserve, onActed });

@@ -3,6 +3,7 @@
  * with its audit row in it: a kill -9 anywhere leaves both or neither.
  */
 import type { Clock } from '../../core/clock.ts';
+import { EventNotFoundError } from '../../core/errors.ts';
 import type {
   Act,
   ActResult,
@@ -19,7 +20,8 @@ import type {
 } from '../operator.ts';
 import { Acts } from './acts.ts';
 import type { Database, Statement } from './database.ts';
-import { isOfHeld, stateSql, whereOf } from './event-filter.ts';
+import { stateSql, whereOf } from './event-filter.ts';
+import { seqsOfIds } from './event-ids.ts';
 import { isFull, toOutboxError } from './failures.ts';
 import { setPause } from './pauses.ts';
 import type { Presence } from './presence.ts';
@@ -38,10 +40,16 @@ const facts = `e.seq, e.id, e.topic, e.key, e.partition, e.lane, ${stateSql} AS 
   e.created_at AS createdAtMs, length(e.value) AS valueBytes, h.attempts,
   h.next_attempt_at AS nextAttemptAtMs, h.code, h.message,
   h.first_failed_at AS firstFailedAtMs, h.last_failed_at AS lastFailedAtMs`;
-const fromEvents = `FROM outbox_events AS e JOIN outbox_lanes AS l ON l.lane = e.lane
-  LEFT JOIN outbox_held AS h ON h.seq = e.seq`;
-const fromHeld = `FROM outbox_held AS h JOIN outbox_events AS e ON e.seq = h.seq
-  JOIN outbox_lanes AS l ON l.lane = e.lane`;
+const payload = 'e.value, e.headers, e.retries, e.delay_ms AS delayMs';
+
+/** A filter without ids, which the log is not ordered by. */
+interface Located {
+  readonly filter: EventFilter;
+  /** Every seq that was asked for by seq or by id. */
+  readonly named: readonly number[];
+  /** The first id that no event has. */
+  readonly missing: string | undefined;
+}
 
 export class SqliteOperator implements OperatorStore {
   readonly #db: Database;
@@ -62,7 +70,7 @@ export class SqliteOperator implements OperatorStore {
   }
 
   readWhole(filter: EventFilter, page: Page): WholeEvent[] {
-    return this.#select(`${facts}, e.value, e.headers`, filter, page) as WholeEvent[];
+    return this.#select(`${facts}, ${payload}`, filter, page) as WholeEvent[];
   }
 
   find(event: { readonly seq: number } | { readonly id: string }): WholeEvent | null {
@@ -71,21 +79,38 @@ export class SqliteOperator implements OperatorStore {
   }
 
   #select(columns: string, filter: EventFilter, { limit, after }: Page): unknown[] {
-    const { sql, values } = whereOf(filter, this.#clock.now());
-    const from = isOfHeld(filter) ? fromHeld : fromEvents;
-    const text = `SELECT ${columns} ${from} WHERE e.seq > @after ${sql}
-      ORDER BY e.seq LIMIT @limit`;
-    return this.#do('reading events', () =>
-      this.#db.prepare(text).all({ ...values, limit, after }),
-    );
+    return this.#do('reading events', () => {
+      const { from, seq, sql, values } = whereOf(this.#locate(filter).filter, this.#clock.now());
+      const text = `SELECT ${columns} ${from} WHERE ${seq} > @after ${sql}
+        ORDER BY ${seq} LIMIT @limit`;
+      return this.#db.prepare(text).all({ ...values, limit, after });
+    });
   }
 
-  deadGroups(): DeadGroup[] {
-    const text = `
-      SELECT topic, code, count(*) AS events, min(seq) AS firstSeq,
-        min(first_failed_at) AS firstFailedAtMs, max(last_failed_at) AS lastFailedAtMs, message
-      FROM outbox_held WHERE state = 'dead' GROUP BY topic, code ORDER BY events DESC, topic`;
-    return this.#do('reading dead events', () => this.#db.prepare(text).all() as DeadGroup[]);
+  #locate(filter: EventFilter): Located {
+    const { ids, ...rest } = filter;
+    const { seqs = [] } = rest;
+    if (ids === undefined) return { filter, named: seqs, missing: undefined };
+    const found = seqsOfIds(this.#db, ids);
+    const ofIds = new Set(found.values());
+    const both = rest.seqs === undefined ? [...ofIds] : seqs.filter((seq) => ofIds.has(seq));
+    const missing = ids.find((id) => !found.has(id.toLowerCase()));
+    return { filter: { ...rest, seqs: both }, named: [...seqs, ...ofIds], missing };
+  }
+
+  deadGroups(filter: EventFilter): DeadGroup[] {
+    return this.#do('reading dead events', () => {
+      const dead = { ...this.#locate(filter).filter, states: ['dead'] } as const;
+      const { from, sql, values } = whereOf(dead, this.#clock.now());
+      const text = `
+        SELECT g.*, h.message FROM (
+          SELECT h.topic, h.code, count(*) AS events, min(h.seq) AS firstSeq,
+            min(h.first_failed_at) AS firstFailedAtMs, max(h.last_failed_at) AS lastFailedAtMs
+          ${from} WHERE 1 ${sql} GROUP BY h.topic, h.code
+        ) AS g JOIN outbox_held AS h ON h.seq = g.firstSeq
+        ORDER BY g.events DESC, g.topic, g.code`;
+      return this.#db.prepare(text).all(values) as DeadGroup[];
+    });
   }
 
   audit({ limit, after }: Page): AuditRow[] {
@@ -118,7 +143,12 @@ export class SqliteOperator implements OperatorStore {
   act(act: Act): ActResult {
     const { clock, presence } = this.#parts;
     const isAlive = (owner: string) => presence.isAlive(owner);
-    return this.#write(act, () => this.#acts.run(act, { nowMs: clock.now(), isAlive }));
+    // Before the transaction: it may read the log from one end to the other.
+    const { filter, named, missing } = this.#do(act.verb, () => this.#locate(act.filter));
+    if (missing !== undefined) throw new EventNotFoundError(`there is no event ${missing}`);
+    return this.#write(act, () => {
+      return this.#acts.run({ ...act, filter }, { nowMs: clock.now(), isAlive, named });
+    });
   }
 
   pause(act: PauseAct): number {

@@ -165,6 +165,10 @@ export class SqliteStore implements OutboxStore {
     return this.#do('reading the summary', () => this.#db.transaction(() => this.#summarise())());
   }
 
+  countHeld(topic: string): number {
+    return this.#do('counting held events', () => this.#heldSummary.ofTopic(topic));
+  }
+
   #summarise(): OutboxSummary {
     const lanes = this.#lanes.readAll();
     const accepted = this.#log.accepted();

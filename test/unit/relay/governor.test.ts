@@ -150,7 +150,7 @@ describe('a relay with a governor', () => {
     }
   });
 
-  it('sends nothing of a topic that was paused while its events waited for their turn', async () => {
+  it('sends nothing of a topic that was paused while its events waited', async () => {
     const governor = { eventsPerSecond: 1, bytesPerSecond: null };
     bench = new RelayBench({ lanes: 1, governor });
     bench.appendKeyed('orders', ...backlog(20));

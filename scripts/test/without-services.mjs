@@ -3,6 +3,7 @@
 
 /** Not run by `npm run test:versions`: no version of a service makes a difference to them. */
 export const withoutServices = [
+  'test/contract/newer-schema.test.ts',
   'test/contract/pruning.test.ts',
   'test/contract/shrinking.test.ts',
   'test/contract/store.test.ts',

@@ -7,7 +7,9 @@
  * blocking the event loop. Every owner's write carries its {@link Lease} and is guarded by the
  * fence: `false` means that the lease was lost, which is a normal event and not an error.
  *
- * Errors thrown by every method: OUTBOX_BUSY, OUTBOX_FULL, OUTBOX_IO, OUTBOX_CLOSED.
+ * Errors thrown by every method: OUTBOX_BUSY, OUTBOX_FULL, OUTBOX_IO, OUTBOX_CLOSED. And by those
+ * that append, claim, look before a send (`holdsLane`), prune or write the heartbeat: SCHEMA_NEWER,
+ * once another process has migrated the file beyond this code. An ack can still be settled then.
  * Not promised: that two reads in a row see the same state.
  */
 import type { AppendResult, EncodedEvent, LoggedEvent } from '../core/event.ts';

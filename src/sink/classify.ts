@@ -1,74 +1,13 @@
 /**
- * What a thrown value means, by Kafka's numeric error code first, then the system's error name or
- * a code of ours, then the client's error class. Total: anything unknown is a `bug`, which waits
- * like an outage and is never taken for a refusal.
+ * What a thrown value means, by Kafka's numeric error code first (kafka-codes.ts), then the
+ * system's error name or a code of ours, then the client's error class. Total: anything unknown is
+ * a `bug`, which waits like an outage and is never taken for a refusal.
  *
- * Codes are from Kafka's protocol guide (org.apache.kafka.common.protocol.Errors). Clients'
- * `retriable` flags are not used: kafkajs marks BROKER_NOT_AVAILABLE as final.
+ * Clients' `retriable` flags are not used: kafkajs marks BROKER_NOT_AVAILABLE as final.
  */
 import { type LoginTrouble, loginHint } from '../core/login-trouble.ts';
 import type { SendFailure, SendFailureKind } from './driver.ts';
-
-type Meaning = readonly [name: string, kind: SendFailureKind];
-
-const byCode: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
-  [2, ['CORRUPT_MESSAGE', 'refused-record']],
-  [3, ['UNKNOWN_TOPIC_OR_PARTITION', 'partition-away']],
-  [5, ['LEADER_NOT_AVAILABLE', 'partition-away']],
-  [6, ['NOT_LEADER_OR_FOLLOWER', 'partition-away']],
-  [7, ['REQUEST_TIMED_OUT', 'unknown']],
-  [8, ['BROKER_NOT_AVAILABLE', 'outage']],
-  [9, ['REPLICA_NOT_AVAILABLE', 'outage']],
-  [10, ['MESSAGE_TOO_LARGE', 'refused-record']],
-  [13, ['NETWORK_EXCEPTION', 'outage']],
-  [14, ['COORDINATOR_LOAD_IN_PROGRESS', 'outage']],
-  [15, ['COORDINATOR_NOT_AVAILABLE', 'outage']],
-  [16, ['NOT_COORDINATOR', 'outage']],
-  [17, ['INVALID_TOPIC_EXCEPTION', 'refused-topic']],
-  [18, ['RECORD_LIST_TOO_LARGE', 'refused-record']],
-  [19, ['NOT_ENOUGH_REPLICAS', 'partition-away']],
-  // Written on the leader, and not known to be on enough replicas.
-  [20, ['NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'partition-away']],
-  [29, ['TOPIC_AUTHORIZATION_FAILED', 'refused-topic']],
-  [31, ['CLUSTER_AUTHORIZATION_FAILED', 'outage']],
-  [32, ['INVALID_TIMESTAMP', 'refused-record']],
-  // UNSUPPORTED_SASL_MECHANISM in Kafka; ours is the name for every driver.
-  [33, ['MECHANISM_NOT_OFFERED', 'outage']],
-  // ILLEGAL_SASL_STATE, e.g. of a listener that asks for no login.
-  [34, ['LOGIN_FAILED', 'outage']],
-  [37, ['INVALID_PARTITIONS', 'refused-topic']],
-  [38, ['INVALID_REPLICATION_FACTOR', 'refused-topic']],
-  [39, ['INVALID_REPLICA_ASSIGNMENT', 'refused-topic']],
-  [40, ['INVALID_CONFIG', 'refused-topic']],
-  [41, ['NOT_CONTROLLER', 'outage']],
-  [42, ['INVALID_REQUEST', 'refused-record']],
-  [43, ['UNSUPPORTED_FOR_MESSAGE_FORMAT', 'refused-record']],
-  [44, ['POLICY_VIOLATION', 'refused-record']],
-  [45, ['OUT_OF_ORDER_SEQUENCE_NUMBER', 'unknown']],
-  [46, ['DUPLICATE_SEQUENCE_NUMBER', 'unknown']],
-  [47, ['INVALID_PRODUCER_EPOCH', 'fenced']],
-  [48, ['INVALID_TXN_STATE', 'unknown']],
-  [49, ['INVALID_PRODUCER_ID_MAPPING', 'unknown']],
-  [51, ['CONCURRENT_TRANSACTIONS', 'outage']],
-  [52, ['TRANSACTION_COORDINATOR_FENCED', 'outage']],
-  [53, ['TRANSACTIONAL_ID_AUTHORIZATION_FAILED', 'outage']],
-  // Another partition of the same call is at fault: halving the batch finds it.
-  [55, ['OPERATION_NOT_ATTEMPTED', 'refused-record']],
-  [56, ['KAFKA_STORAGE_ERROR', 'outage']],
-  // SASL_AUTHENTICATION_FAILED
-  [58, ['LOGIN_FAILED', 'outage']],
-  [59, ['UNKNOWN_PRODUCER_ID', 'unknown']],
-  [74, ['FENCED_LEADER_EPOCH', 'partition-away']],
-  [75, ['UNKNOWN_LEADER_EPOCH', 'partition-away']],
-  [76, ['UNSUPPORTED_COMPRESSION_TYPE', 'refused-topic']],
-  [80, ['PREFERRED_LEADER_NOT_AVAILABLE', 'partition-away']],
-  [83, ['ELIGIBLE_LEADERS_NOT_AVAILABLE', 'partition-away']],
-  [87, ['INVALID_RECORD', 'refused-record']],
-  [88, ['UNSTABLE_OFFSET_COMMIT', 'outage']],
-  [89, ['THROTTLING_QUOTA_EXCEEDED', 'outage']],
-  [90, ['PRODUCER_FENCED', 'fenced']],
-  [120, ['TRANSACTION_ABORTABLE', 'unknown']],
-]);
+import { kafkaCodes, type Meaning } from './kafka-codes.ts';
 
 const byName: ReadonlyMap<string, SendFailureKind> = new Map<string, SendFailureKind>([
   ['KafkaJSConnectionError', 'outage'],
@@ -137,6 +76,11 @@ export function classify(thrown: unknown): SendFailure {
   };
 }
 
+/** Whether a broker has said so, in an answer; anything else is about the way to it. */
+export function isBrokersWord(thrown: unknown): boolean {
+  return chainOf(thrown).some((link) => brokersCode(link) !== null);
+}
+
 /** Ours is one name for several: the client's own is kept in front of its text. */
 function named(root: Thrown | undefined, code: string, text: string): string {
   if (root === undefined || loginHint(code) === null) return text;
@@ -144,13 +88,21 @@ function named(root: Thrown | undefined, code: string, text: string): string {
   return typeof original === 'string' && original !== code ? `${original}: ${text}` : text;
 }
 
+/** kafkajs knows codes up to 88; a later one is in the text of an error that has its own, -99. */
+function brokersCode({ code, message }: Thrown): number | null {
+  if (typeof code !== 'number') return null;
+  const told = code === -99 ? /^Unknown error code (\d+)$/.exec(String(message))?.[1] : undefined;
+  return told === undefined ? code : Number(told);
+}
+
 function meaningOf(chain: readonly Thrown[]): Meaning {
   const innermostFirst = chain.toReversed();
-  for (const { code, type } of innermostFirst) {
-    if (typeof code !== 'number') continue;
-    const known = byCode.get(code);
-    if (known !== undefined) return known;
-    return [typeof type === 'string' ? type : `KAFKA_${code}`, 'bug'];
+  for (const link of innermostFirst) {
+    const code = brokersCode(link);
+    if (code === null) continue;
+    const { type } = link;
+    const name = typeof type === 'string' && code === link.code ? type : `KAFKA_${code}`;
+    return kafkaCodes.get(code) ?? [name, 'bug'];
   }
   for (const { code } of innermostFirst) {
     if (typeof code !== 'string') continue;

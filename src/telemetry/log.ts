@@ -1,4 +1,5 @@
 /** What a relay says, as log lines. */
+import { OutboxRelayError } from '../core/errors.ts';
 import type { RelayEmitter } from '../relay/events.ts';
 
 /** Facts first, then a fixed sentence. */
@@ -52,7 +53,10 @@ export function logEvents(relay: RelayEmitter, given: RelayLogger): void {
     else logger.warn(said(cause), 'Redis does not answer');
   });
   relay.on('pruned', (facts) => logger.debug(facts, 'pruned'));
-  relay.on('warning', ({ code, message }) => logger.warn({ code }, message));
+  relay.on('warning', ({ code, message, cause }) => {
+    const hint = cause instanceof OutboxRelayError ? { hint: cause.hint } : {};
+    logger.warn({ code, ...hint }, message);
+  });
 }
 
 /**

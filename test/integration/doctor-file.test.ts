@@ -16,7 +16,7 @@ beforeEach(async () => {
   cli = new CommandLine();
   kafka = await nowhere();
   await openOutbox({ path: cli.db }).close();
-  chmodSync(cli.db, 0o640);
+  chmodSync(cli.db, 0o600);
 });
 afterEach(() => cli.close());
 
@@ -181,6 +181,11 @@ describe('a user', () => {
     expect(said(diagnosis, 'file.folder')).toEqual([expect.stringMatching(/^error: ENOENT: /)]);
   });
 
+  it('who lets the group read', async () => {
+    chmodSync(cli.db, 0o640);
+    expect(said(await examined(), 'file.mode')).toEqual(['note: mode 0640: its group may, too']);
+  });
+
   it('who lets everybody write', async () => {
     chmodSync(cli.db, 0o666);
     expect(said(await examined(), 'file.mode')).toEqual(['warning: mode 0666: others may write']);
@@ -231,6 +236,15 @@ describe('a file', () => {
     const db = cli.path('none.db');
     expect(said(await examined(db), 'file.exists')).toEqual([`error: ${db} does not exist`]);
     expect(existsSync(db)).toBe(false);
+  });
+
+  it('in whose place there is a folder', async () => {
+    const diagnosis = await examined(cli.folder);
+    const found = `error: FILE_UNUSABLE: ${cli.folder} is a folder`;
+    expect(said(diagnosis, 'file.exists')).toEqual([found]);
+    expect(said(diagnosis, 'file.access')).toEqual([]);
+    expect(said(diagnosis, 'file.mode')).toEqual([]);
+    expect(said(diagnosis, 'file.open')).toEqual([]);
   });
 
   it('that is no outbox, or none of SQLite', async () => {

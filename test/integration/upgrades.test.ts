@@ -9,6 +9,7 @@ import { openSqliteOutbox } from '../../src/outbox/sqlite/open.ts';
 import { MemoryDriver } from '../../src/sink/memory.ts';
 import { CommandLine } from '../support/cli.ts';
 import { migrateToTheFuture } from '../support/future.ts';
+import { until } from '../support/wait.ts';
 
 let cli: CommandLine;
 beforeEach(() => {
@@ -46,6 +47,41 @@ describe('a file that a newer version has migrated', () => {
       expect(err).toMatch(/^SCHEMA_NEWER: the file has schema 2, for code from schema 2 on/);
       expect(code).toBe(8);
     }
+  });
+
+  it('stops a relay that is running: it sends nothing more, and warns with a hint', async () => {
+    const outbox = openOutbox({ path: cli.db }, { lanes: 1 });
+    const event = { topic: 't', key: 'k', value: 'v' };
+    outbox.enqueue(event);
+    const driver = new MemoryDriver();
+    const lines: object[] = [];
+    const ignore = () => {};
+    const warn = (facts: object) => lines.push(facts);
+    const logger = { debug: ignore, info: ignore, warn, error: ignore };
+    const retry = { retries: 0, delayMs: 1 };
+    const given = { db: cli.db, brokers: ['unused:1'], retry };
+    const relay = createRelay(given, { createDriver: () => driver, logger });
+    const warnings: { code: string; cause: unknown }[] = [];
+    relay.on('warning', (warning) => warnings.push(warning));
+    const refused = new Promise((resolve) => relay.on('roundUsedUp', resolve));
+    await relay.start();
+    await until('it is delivered', () => driver.recordsOf('t').length === 1);
+    // Its writer is of the newer version: code of this one would be refused.
+    sql((db) => {
+      const copy = `INSERT INTO outbox_events (id, topic, lane, created_at, key, value)
+        SELECT id, topic, lane, created_at, key, value FROM outbox_events`;
+      migrateToTheFuture(cli.db, 2);
+      db.exec(copy);
+    });
+    expect(await refused).toMatchObject({ cause: { code: 'SCHEMA_NEWER' } });
+    const hint = 'Update outbox-relay here: another process has already migrated the file.';
+    expect(warnings[0]).toMatchObject({ code: 'SCHEMA_NEWER', cause: { hint } });
+    expect(lines[0]).toEqual({ code: 'SCHEMA_NEWER', hint });
+    expect(driver.recordsOf('t')).toHaveLength(1);
+    expect(codeOf(() => outbox.enqueue(event))).toBe('SCHEMA_NEWER');
+    await expect(outbox.publish(event)).rejects.toMatchObject({ code: 'SCHEMA_NEWER' });
+    await relay.stop();
+    await outbox.close();
   });
 
   it('is used on when the migration says that this one may', async () => {

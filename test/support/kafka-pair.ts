@@ -111,10 +111,21 @@ export class KafkaPair {
 
   /** @param replicas the brokers of the only partition, the preferred leader first */
   async createTopic(topic: string, replicas: readonly (1 | 2)[], config = {}): Promise<void> {
+    await this.createSpread(topic, [replicas], config);
+  }
+
+  /** @param partitions the brokers of each partition, the preferred leader first */
+  async createSpread(
+    topic: string,
+    partitions: readonly (readonly (1 | 2)[])[],
+    config = {},
+  ): Promise<void> {
     const configEntries = Object.entries(config).map(([name, value]) => {
       return { name, value: String(value) };
     });
-    const replicaAssignment = [{ partition: 0, replicas: [...replicas] }];
+    const replicaAssignment = partitions.map((replicas, partition) => {
+      return { partition, replicas: [...replicas] };
+    });
     const counts = { numPartitions: -1, replicationFactor: -1 }; // the assignment says both
     await this.#admin.createTopics({
       topics: [{ topic, ...counts, replicaAssignment, configEntries }],

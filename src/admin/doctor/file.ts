@@ -163,6 +163,16 @@ function judgeMode(mode: number | null): Finding[] {
     const breaks = 'Every user of this host can read the events, delivered ones included.';
     return [{ check, severity: 'note', found: `${found}: others may read`, breaks, mend }];
   }
+  if ((mode & 0o060) !== 0) {
+    const breaks = 'The users of its group can read, or change, the events.';
+    const only =
+      'Nothing, if application and relay share that group; otherwise chmod 0600 the file.';
+    return [{ check, severity: 'note', found: `${found}: its group may, too`, breaks, mend: only }];
+  }
+  if ((mode & 0o177) !== 0) {
+    const breaks = 'Nothing by itself; a new outbox is for its owner alone, to read and to write.';
+    return [{ check, severity: 'note', found: `${found}: looser than 0600`, breaks, mend }];
+  }
   return [fine(check, found)];
 }
 

@@ -6,18 +6,21 @@ import type { EventAppender, OutboxIdentity } from '../store.ts';
 import { assertSynchronousFull } from './checks.ts';
 import type { Database, Statement } from './database.ts';
 import { sqliteCode, toCommitError, toOutboxError } from './failures.ts';
+import { oldestCodeSql, refuseTooOld } from './migrate.ts';
 
 /** Inserts one event into the open transaction. */
 export class EventInserter {
   #lanes: number;
-  readonly #readLanes: Statement;
+  readonly #readState: Statement;
   readonly #insert: Statement;
   readonly #findDedupe: Statement;
   readonly #keepDedupe: Statement;
 
   constructor(db: Database, lanes: number) {
     this.#lanes = lanes;
-    this.#readLanes = db.prepare('SELECT lanes FROM outbox_meta').pluck().safeIntegers(false);
+    this.#readState = db
+      .prepare(`SELECT lanes, ${oldestCodeSql} AS oldest FROM outbox_meta`)
+      .safeIntegers(false);
     this.#insert = db.prepare(`
       INSERT INTO outbox_events
         (id, topic, lane, created_at, partition, retries, delay_ms, headers, key, value)
@@ -26,15 +29,19 @@ export class EventInserter {
       .prepare('SELECT seq, id FROM outbox_dedupe WHERE key = ? AND expires_at > ?')
       .safeIntegers(false);
     this.#keepDedupe = db.prepare(`
-      INSERT OR REPLACE INTO outbox_dedupe (key, seq, id, expires_at) VALUES (?, ?, ?, ?)`);
+      INSERT INTO outbox_dedupe (key, seq, id, expires_at) VALUES (?, ?, ?, ?)
+      ON CONFLICT (key) DO UPDATE
+        SET seq = excluded.seq, id = excluded.id, expires_at = excluded.expires_at`);
   }
 
   /**
    * Reads the number of lanes again; true when another process has changed it. To be called where
    * the write lock is held: then the answer is good until the commit.
+   * @throws SCHEMA_NEWER when another process has migrated the file beyond this code
    */
   lanesMoved(): boolean {
-    const lanes = this.#readLanes.get() as number;
+    const { lanes, oldest } = this.#readState.get() as { lanes: number; oldest: number };
+    refuseTooOld(oldest);
     const moved = lanes !== this.#lanes;
     this.#lanes = lanes;
     return moved;
@@ -77,6 +84,11 @@ function isRowError(error: unknown): boolean {
   return sqliteCode(error).startsWith('SQLITE_CONSTRAINT');
 }
 
+/** Of the row, or of a table that is not what this code knows; the file itself is in order. */
+function isTablesWord(error: unknown): boolean {
+  return isRowError(error) || sqliteCode(error) === 'SQLITE_ERROR';
+}
+
 /** Rolls an insertion back; never leaves this file. */
 class LanesMoved extends Error {}
 
@@ -117,9 +129,9 @@ export class HandleAppender implements EventAppender {
     try {
       return this.#insertAll(events);
     } catch (error) {
-      // A lane that is gone is refused by the table before the count is read.
+      // A lane that is gone, or a newer schema, is refused by the table before they are looked at.
       const moved =
-        error instanceof LanesMoved || (isRowError(error) && this.#inserter.lanesMoved());
+        error instanceof LanesMoved || (isTablesWord(error) && this.#inserter.lanesMoved());
       if (!moved) throw error;
       return this.#insertAll(events);
     }

@@ -7,6 +7,7 @@
 import { LanesInUseError } from '../../core/errors.ts';
 import type { Database } from './database.ts';
 import { isBusy, toOutboxError } from './failures.ts';
+import { refuseNewer } from './migrate.ts';
 
 export interface LaneCount {
   readonly lanes: number;
@@ -16,12 +17,14 @@ export interface LaneCount {
 
 /**
  * One IMMEDIATE transaction. Returns the number there was before.
- * @throws LANES_IN_USE, OUTBOX_BUSY
+ * @throws LANES_IN_USE, SCHEMA_NEWER, OUTBOX_BUSY
  */
 export function changeLanes(db: Database, { lanes, isRelayAlive }: LaneCount): number {
   const work = db.transaction(() => {
     const before = Number(db.prepare('SELECT lanes FROM outbox_meta').pluck().get());
     if (before === lanes) return before;
+    // The rows are made anew, and would lose what a newer version keeps in columns of its own.
+    refuseNewer(db);
     if (isRelayAlive()) throw new LanesInUseError('a relay of this outbox is running');
     if (db.prepare(waiting).get() !== undefined) {
       throw new LanesInUseError('the outbox holds events that are not delivered');

@@ -4,6 +4,7 @@
  */
 import type { LaneFailure, LaneRecord, Lease, Settlement } from '../store.ts';
 import type { Database, Statement } from './database.ts';
+import { knownSchema, oldestCodeSql, refuseTooOld } from './migrate.ts';
 
 interface LaneRow {
   readonly lane: number;
@@ -28,6 +29,7 @@ export class LaneTable {
   readonly #withWork: Statement;
   readonly #claim: Statement;
   readonly #renew: Statement;
+  readonly #oldestCode: Statement;
   readonly #holds: Statement;
   readonly #release: Statement;
   readonly #settle: Statement;
@@ -45,10 +47,11 @@ export class LaneTable {
     this.#claim = db
       .prepare(`
         UPDATE outbox_lanes SET owner = @owner, fence = fence + 1
-        WHERE lane = @lane AND fence = @fence RETURNING fence`)
+        WHERE lane = @lane AND fence = @fence AND ${oldestCodeSql} <= @known RETURNING fence`)
       .pluck();
+    this.#oldestCode = db.prepare(`SELECT ${oldestCodeSql}`).pluck();
     this.#renew = db.prepare('UPDATE outbox_lanes SET renewals = renewals + 1 WHERE owner = ?');
-    this.#holds = db.prepare(`SELECT 1 FROM outbox_lanes WHERE ${isOwners}`);
+    this.#holds = db.prepare(`SELECT ${oldestCodeSql} FROM outbox_lanes WHERE ${isOwners}`).pluck();
     this.#release = db.prepare(`UPDATE outbox_lanes SET owner = NULL WHERE ${isOwners}`);
     this.#settle = db.prepare(`
       UPDATE outbox_lanes SET cursor = @cursor, delivered = delivered + @delivered,
@@ -74,17 +77,25 @@ export class LaneTable {
     return this.#withWork.all() as number[];
   }
 
+  /** @throws SCHEMA_NEWER */
   claim(lane: number, owner: string, fence: number): Lease | null {
-    const next = this.#claim.get({ lane, owner, fence }) as number | undefined;
-    return next === undefined ? null : { lane, owner, fence: next };
+    const known = knownSchema();
+    const next = this.#claim.get({ lane, owner, fence, known }) as number | undefined;
+    if (next !== undefined) return { lane, owner, fence: next };
+    refuseTooOld(this.#oldestCode.get() as number);
+    return null;
   }
 
   renew(owner: string): void {
     this.#renew.run(owner);
   }
 
+  /** @throws SCHEMA_NEWER */
   holds(lease: Lease): boolean {
-    return this.#holds.get(lease) !== undefined;
+    const oldest = this.#holds.get(lease) as number | undefined;
+    if (oldest === undefined) return false;
+    refuseTooOld(oldest);
+    return true;
   }
 
   release(lease: Lease): boolean {

@@ -63,7 +63,32 @@ export function schemaVersion(db: Database): number {
 
 /** Code that knows this schema version, or a later one, may use the file. Needs the ledger. */
 export function oldestCode(db: Database): number {
-  return Number(db.prepare('SELECT max(oldest_code) FROM outbox_migrations').pluck().get());
+  return Number(db.prepare(`SELECT ${oldestCodeSql}`).pluck().get());
+}
+
+/** As an expression, for statements that must not run after this code has become too old. */
+export const oldestCodeSql = '(SELECT max(oldest_code) FROM outbox_migrations)';
+
+let known = 0;
+
+/** The newest schema version that this code knows. */
+export function knownSchema(): number {
+  known ||= readMigrations().length;
+  return known;
+}
+
+/** @throws SCHEMA_NEWER when the file's schema is newer, even if this code may use it */
+export function refuseNewer(db: Database): void {
+  const version = schemaVersion(db);
+  if (version <= knownSchema()) return;
+  throw new SchemaNewerError(`the file has schema ${version}, this code knows ${knownSchema()}`);
+}
+
+/** @throws SCHEMA_NEWER when the file has been migrated beyond this code since it was opened */
+export function refuseTooOld(oldest: number): void {
+  if (oldest <= knownSchema()) return;
+  const message = `the file has been migrated, for code from schema ${oldest} on`;
+  throw new SchemaNewerError(`${message}; this code knows ${knownSchema()}`);
 }
 
 /**

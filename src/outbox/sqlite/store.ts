@@ -18,6 +18,7 @@ import type { Database, DatabaseConstructor, Statement } from './database.ts';
 import { toOutboxError } from './failures.ts';
 import { LaneTable } from './lanes.ts';
 import { LogTable } from './log.ts';
+import { oldestCode, refuseTooOld } from './migrate.ts';
 import { Presence } from './presence.ts';
 import { Pruner } from './pruner.ts';
 import { Writer } from './writer.ts';
@@ -63,7 +64,8 @@ export class SqliteStore implements OutboxStore {
       .prepare('SELECT partitions FROM outbox_topics WHERE topic = ?')
       .pluck();
     this.#keepPartitions = db.prepare(
-      'INSERT OR REPLACE INTO outbox_topics (topic, partitions) VALUES (?, ?)',
+      `INSERT INTO outbox_topics (topic, partitions) VALUES (?, ?)
+      ON CONFLICT (topic) DO UPDATE SET partitions = excluded.partitions`,
     );
     this.#readHeartbeat = db.prepare(`
       SELECT relay_owner AS owner, relay_phase AS phase, relay_at AS atMs,
@@ -195,6 +197,7 @@ export class SqliteStore implements OutboxStore {
   writeHeartbeat(heartbeat: Heartbeat): Promise<void> {
     const { lanes } = this.identity;
     return this.#writer.write('writing the heartbeat', () => {
+      refuseTooOld(oldestCode(this.#db));
       // The first one comes after announceOwner(): from then on nobody changes the lanes.
       if (this.#writeHeartbeat.run({ ...heartbeat, lanes }).changes === 1) return;
       throw new LanesDifferError('the number of lanes was changed while the relay was starting');
@@ -205,6 +208,8 @@ export class SqliteStore implements OutboxStore {
     const nowMs = this.#clock.now();
     const expiresAt = this.#do('reading dedupe keys', () => this.#oldestDedupe.get());
     return this.#writer.write('pruning', () => {
+      // What still waits may stand where this code does not look for it.
+      refuseTooOld(oldestCode(this.#db));
       if (expiresAt !== null && (expiresAt as number) <= nowMs) {
         this.#pruner.forgetDedupe(nowMs, rows);
       }

@@ -1,7 +1,7 @@
 /** What the broker knows about one topic, and making it when it is missing. */
 import { pause, within } from '../../core/clock.ts';
-import { classify } from '../classify.ts';
-import type { SendFailure, TopicLeaders } from '../driver.ts';
+import { classify, isBrokersWord } from '../classify.ts';
+import type { SendFailure, SendFailureKind, TopicLeaders } from '../driver.ts';
 import { type Admin, Client, type KafkaJsOptions } from './client.ts';
 
 const leaderPollMs = 100;
@@ -117,8 +117,7 @@ export class TopicInquiry {
     } catch (error) {
       const failure = classify(error);
       if (failure.code === 'LEADER_NOT_AVAILABLE') return null;
-      const kind = isConnectionTrouble(failure) ? failure.kind : 'refused-topic';
-      return { ...failure, kind, topic };
+      return { ...failure, kind: passes.has(failure.kind) ? failure.kind : 'refused-topic', topic };
     }
     onWarning?.('TOPIC_CREATED', `topic ${topic} did not exist and was created`, null);
     return null;
@@ -177,6 +176,10 @@ function leadersOf(
   };
 }
 
-function isConnectionTrouble({ kind }: SendFailure): boolean {
-  return kind === 'outage' || kind === 'unknown' || kind === 'bug';
+/** Nothing is said about a topic by these: its creation is tried again as after an outage. */
+const passes: ReadonlySet<SendFailureKind> = new Set(['outage', 'unknown', 'bug']);
+
+/** What nobody knows is the answer of its topic when a broker has said it, as a code. */
+function isConnectionTrouble({ kind, cause }: SendFailure): boolean {
+  return passes.has(kind) && !(kind === 'bug' && isBrokersWord(cause));
 }

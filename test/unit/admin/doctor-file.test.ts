@@ -17,7 +17,7 @@ const folder: FolderFacts = {
   freeBytes: 10_240n * mib,
   writable: true,
 };
-const file: FileFacts = { bytes: 69_632, mode: 0o640, writable: true };
+const file: FileFacts = { bytes: 69_632, mode: 0o600, writable: true };
 const contents: ContentFacts = {
   journalMode: 'wal',
   synchronous: 2,
@@ -75,7 +75,12 @@ describe('judging a file', () => {
 
   it.each<[number | null, string[]]>([
     [0o600, []],
-    [0o660, []],
+    [0o640, ['file.mode note']],
+    [0o660, ['file.mode note']],
+    [0o620, ['file.mode note']],
+    [0o611, ['file.mode note']],
+    [0o700, ['file.mode note']],
+    [0o400, []],
     [0o644, ['file.mode note']],
     [0o646, ['file.mode warning']],
     [0o666, ['file.mode warning']],

@@ -2,81 +2,187 @@
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { type LoginTrouble, loginTroubles } from '../../../src/core/login-trouble.ts';
-import { classify } from '../../../src/sink/classify.ts';
+import { classify, isBrokersWord } from '../../../src/sink/classify.ts';
 import { LoginFault } from '../../../src/sink/login-fault.ts';
 
 const load = createRequire(import.meta.url);
-const { errorCodes } = load('kafkajs/src/protocol/error.js') as {
+const { errorCodes, createErrorFromCode } = load('kafkajs/src/protocol/error.js') as {
   errorCodes: readonly { code: number; type: string }[];
+  /** What the client throws about a code in an answer. */
+  createErrorFromCode: (code: number) => Error;
 };
 const classes = load('kafkajs/src/errors.js') as Record<string, new (...args: never[]) => Error>;
 
-/** The codes that are more than "wait": all others are an outage, unknown or a bug. */
-const final: Readonly<Record<number, string>> = {
-  2: 'refused-record',
-  3: 'partition-away',
-  5: 'partition-away',
-  6: 'partition-away',
-  10: 'refused-record',
-  17: 'refused-topic',
-  18: 'refused-record',
-  19: 'partition-away',
-  20: 'partition-away',
-  29: 'refused-topic',
-  32: 'refused-record',
-  37: 'refused-topic',
-  38: 'refused-topic',
-  39: 'refused-topic',
-  40: 'refused-topic',
-  42: 'refused-record',
-  43: 'refused-record',
-  44: 'refused-record',
-  47: 'fenced',
-  55: 'refused-record',
-  74: 'partition-away',
-  75: 'partition-away',
-  76: 'refused-topic',
-  80: 'partition-away',
-  83: 'partition-away',
-  87: 'refused-record',
-  90: 'fenced',
-};
+/** Code, kind and name, of org.apache.kafka.common.protocol.Errors. */
+const codesOfKafka = [
+  [-1, 'bug', 'UNKNOWN_SERVER_ERROR'],
+  [1, 'bug', 'OFFSET_OUT_OF_RANGE'],
+  [2, 'refused-record', 'CORRUPT_MESSAGE'],
+  [3, 'partition-away', 'UNKNOWN_TOPIC_OR_PARTITION'],
+  [4, 'bug', 'INVALID_FETCH_SIZE'],
+  [5, 'partition-away', 'LEADER_NOT_AVAILABLE'],
+  [6, 'partition-away', 'NOT_LEADER_OR_FOLLOWER'],
+  [7, 'unknown', 'REQUEST_TIMED_OUT'],
+  [8, 'outage', 'BROKER_NOT_AVAILABLE'],
+  [9, 'outage', 'REPLICA_NOT_AVAILABLE'],
+  [10, 'refused-record', 'MESSAGE_TOO_LARGE'],
+  [11, 'bug', 'STALE_CONTROLLER_EPOCH'],
+  [12, 'bug', 'OFFSET_METADATA_TOO_LARGE'],
+  [13, 'outage', 'NETWORK_EXCEPTION'],
+  [14, 'outage', 'COORDINATOR_LOAD_IN_PROGRESS'],
+  [15, 'outage', 'COORDINATOR_NOT_AVAILABLE'],
+  [16, 'outage', 'NOT_COORDINATOR'],
+  [17, 'refused-topic', 'INVALID_TOPIC_EXCEPTION'],
+  [18, 'refused-record', 'RECORD_LIST_TOO_LARGE'],
+  [19, 'partition-away', 'NOT_ENOUGH_REPLICAS'],
+  [20, 'partition-away', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'],
+  [21, 'bug', 'INVALID_REQUIRED_ACKS'],
+  [22, 'bug', 'ILLEGAL_GENERATION'],
+  [23, 'bug', 'INCONSISTENT_GROUP_PROTOCOL'],
+  [24, 'bug', 'INVALID_GROUP_ID'],
+  [25, 'bug', 'UNKNOWN_MEMBER_ID'],
+  [26, 'bug', 'INVALID_SESSION_TIMEOUT'],
+  [27, 'bug', 'REBALANCE_IN_PROGRESS'],
+  [28, 'bug', 'INVALID_COMMIT_OFFSET_SIZE'],
+  [29, 'refused-topic', 'TOPIC_AUTHORIZATION_FAILED'],
+  [30, 'outage', 'GROUP_AUTHORIZATION_FAILED'],
+  [31, 'outage', 'CLUSTER_AUTHORIZATION_FAILED'],
+  [32, 'refused-record', 'INVALID_TIMESTAMP'],
+  [33, 'outage', 'MECHANISM_NOT_OFFERED'],
+  [34, 'outage', 'LOGIN_FAILED'],
+  [35, 'bug', 'UNSUPPORTED_VERSION'],
+  [36, 'bug', 'TOPIC_ALREADY_EXISTS'],
+  [37, 'refused-topic', 'INVALID_PARTITIONS'],
+  [38, 'refused-topic', 'INVALID_REPLICATION_FACTOR'],
+  [39, 'refused-topic', 'INVALID_REPLICA_ASSIGNMENT'],
+  [40, 'refused-topic', 'INVALID_CONFIG'],
+  [41, 'outage', 'NOT_CONTROLLER'],
+  [42, 'refused-record', 'INVALID_REQUEST'],
+  [43, 'refused-record', 'UNSUPPORTED_FOR_MESSAGE_FORMAT'],
+  [44, 'refused-record', 'POLICY_VIOLATION'],
+  [45, 'unknown', 'OUT_OF_ORDER_SEQUENCE_NUMBER'],
+  [46, 'unknown', 'DUPLICATE_SEQUENCE_NUMBER'],
+  [47, 'fenced', 'INVALID_PRODUCER_EPOCH'],
+  [48, 'unknown', 'INVALID_TXN_STATE'],
+  [49, 'unknown', 'INVALID_PRODUCER_ID_MAPPING'],
+  [50, 'bug', 'INVALID_TRANSACTION_TIMEOUT'],
+  [51, 'outage', 'CONCURRENT_TRANSACTIONS'],
+  [52, 'outage', 'TRANSACTION_COORDINATOR_FENCED'],
+  [53, 'outage', 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED'],
+  [54, 'bug', 'SECURITY_DISABLED'],
+  [55, 'refused-record', 'OPERATION_NOT_ATTEMPTED'],
+  [56, 'outage', 'KAFKA_STORAGE_ERROR'],
+  [57, 'bug', 'LOG_DIR_NOT_FOUND'],
+  [58, 'outage', 'LOGIN_FAILED'],
+  [59, 'unknown', 'UNKNOWN_PRODUCER_ID'],
+  [60, 'bug', 'REASSIGNMENT_IN_PROGRESS'],
+  [61, 'bug', 'DELEGATION_TOKEN_AUTH_DISABLED'],
+  [62, 'bug', 'DELEGATION_TOKEN_NOT_FOUND'],
+  [63, 'bug', 'DELEGATION_TOKEN_OWNER_MISMATCH'],
+  [64, 'bug', 'DELEGATION_TOKEN_REQUEST_NOT_ALLOWED'],
+  [65, 'bug', 'DELEGATION_TOKEN_AUTHORIZATION_FAILED'],
+  [66, 'bug', 'DELEGATION_TOKEN_EXPIRED'],
+  [67, 'bug', 'INVALID_PRINCIPAL_TYPE'],
+  [68, 'bug', 'NON_EMPTY_GROUP'],
+  [69, 'bug', 'GROUP_ID_NOT_FOUND'],
+  [70, 'bug', 'FETCH_SESSION_ID_NOT_FOUND'],
+  [71, 'bug', 'INVALID_FETCH_SESSION_EPOCH'],
+  [72, 'partition-away', 'LISTENER_NOT_FOUND'],
+  [73, 'bug', 'TOPIC_DELETION_DISABLED'],
+  [74, 'partition-away', 'FENCED_LEADER_EPOCH'],
+  [75, 'partition-away', 'UNKNOWN_LEADER_EPOCH'],
+  [76, 'refused-topic', 'UNSUPPORTED_COMPRESSION_TYPE'],
+  [77, 'bug', 'STALE_BROKER_EPOCH'],
+  [78, 'bug', 'OFFSET_NOT_AVAILABLE'],
+  [79, 'bug', 'MEMBER_ID_REQUIRED'],
+  [80, 'partition-away', 'PREFERRED_LEADER_NOT_AVAILABLE'],
+  [81, 'bug', 'GROUP_MAX_SIZE_REACHED'],
+  [82, 'bug', 'FENCED_INSTANCE_ID'],
+  [83, 'partition-away', 'ELIGIBLE_LEADERS_NOT_AVAILABLE'],
+  [84, 'bug', 'ELECTION_NOT_NEEDED'],
+  [85, 'bug', 'NO_REASSIGNMENT_IN_PROGRESS'],
+  [86, 'bug', 'GROUP_SUBSCRIBED_TO_TOPIC'],
+  [87, 'refused-record', 'INVALID_RECORD'],
+  [88, 'outage', 'UNSTABLE_OFFSET_COMMIT'],
+  [89, 'outage', 'THROTTLING_QUOTA_EXCEEDED'],
+  [90, 'fenced', 'PRODUCER_FENCED'],
+  [91, 'bug', 'RESOURCE_NOT_FOUND'],
+  [92, 'bug', 'DUPLICATE_RESOURCE'],
+  [93, 'bug', 'UNACCEPTABLE_CREDENTIAL'],
+  [94, 'bug', 'INCONSISTENT_VOTER_SET'],
+  [95, 'bug', 'INVALID_UPDATE_VERSION'],
+  [96, 'bug', 'FEATURE_UPDATE_FAILED'],
+  [97, 'bug', 'PRINCIPAL_DESERIALIZATION_FAILURE'],
+  [98, 'bug', 'SNAPSHOT_NOT_FOUND'],
+  [99, 'bug', 'POSITION_OUT_OF_RANGE'],
+  [100, 'partition-away', 'UNKNOWN_TOPIC_ID'],
+  [101, 'bug', 'DUPLICATE_BROKER_REGISTRATION'],
+  [102, 'bug', 'BROKER_ID_NOT_REGISTERED'],
+  [103, 'bug', 'INCONSISTENT_TOPIC_ID'],
+  [104, 'bug', 'INCONSISTENT_CLUSTER_ID'],
+  [105, 'bug', 'TRANSACTIONAL_ID_NOT_FOUND'],
+  [106, 'bug', 'FETCH_SESSION_TOPIC_ID_ERROR'],
+  [107, 'bug', 'INELIGIBLE_REPLICA'],
+  [108, 'bug', 'NEW_LEADER_ELECTED'],
+  [109, 'bug', 'OFFSET_MOVED_TO_TIERED_STORAGE'],
+  [110, 'bug', 'FENCED_MEMBER_EPOCH'],
+  [111, 'bug', 'UNRELEASED_INSTANCE_ID'],
+  [112, 'bug', 'UNSUPPORTED_ASSIGNOR'],
+  [113, 'bug', 'STALE_MEMBER_EPOCH'],
+  [114, 'bug', 'MISMATCHED_ENDPOINT_TYPE'],
+  [115, 'bug', 'UNSUPPORTED_ENDPOINT_TYPE'],
+  [116, 'bug', 'UNKNOWN_CONTROLLER_ID'],
+  [117, 'bug', 'UNKNOWN_SUBSCRIPTION_ID'],
+  [118, 'bug', 'TELEMETRY_TOO_LARGE'],
+  [119, 'bug', 'INVALID_REGISTRATION'],
+  [120, 'unknown', 'TRANSACTION_ABORTABLE'],
+  [121, 'bug', 'INVALID_RECORD_STATE'],
+  [122, 'bug', 'SHARE_SESSION_NOT_FOUND'],
+  [123, 'bug', 'INVALID_SHARE_SESSION_EPOCH'],
+  [124, 'bug', 'FENCED_STATE_EPOCH'],
+  [125, 'bug', 'INVALID_VOTER_KEY'],
+  [126, 'bug', 'DUPLICATE_VOTER'],
+  [127, 'bug', 'VOTER_NOT_FOUND'],
+  [128, 'bug', 'INVALID_REGULAR_EXPRESSION'],
+  [129, 'outage', 'REBOOTSTRAP_REQUIRED'],
+  [130, 'bug', 'STREAMS_INVALID_TOPOLOGY'],
+  [131, 'bug', 'STREAMS_INVALID_TOPOLOGY_EPOCH'],
+  [132, 'bug', 'STREAMS_TOPOLOGY_FENCED'],
+  [133, 'bug', 'SHARE_SESSION_LIMIT_REACHED'],
+] as const;
 const waiting = ['outage', 'unknown', 'bug'];
 
 describe('a code of Kafka', () => {
-  const kindOf = (code: number) => {
-    const type = errorCodes.find((known) => known.code === code)?.type;
-    return classify({ name: 'KafkaJSProtocolError', code, type, message: 'said Kafka' }).kind;
-  };
-
-  it.each(errorCodes)('$code ($type) is a refusal only by name', ({ code }) => {
-    const wanted = final[code];
-    if (wanted === undefined) expect(waiting).toContain(kindOf(code));
-    else expect(kindOf(code)).toBe(wanted);
+  it.each(codesOfKafka)('%i is %s, named %s', (code, kind, name) => {
+    expect(classify({ code, message: 'm' })).toMatchObject({ kind, code: name });
+    const thrown = createErrorFromCode(code);
+    expect(classify(thrown)).toMatchObject({ kind, code: name });
   });
 
-  it('that kafkajs does not know is no refusal either', () => {
-    const codes = Array.from({ length: 400 }, (_, code) => code - 1);
-    const refused = codes.filter((code) => !waiting.includes(kindOf(code)));
-    expect(refused).toEqual(Object.keys(final).map(Number));
+  it('is known up to the last one of Kafka 4.3, with none left out', () => {
+    const known = codesOfKafka.map(([code]) => code);
+    const all = Array.from({ length: 135 }, (_, index) => index - 1);
+    expect(known).toEqual(all.filter((code) => code !== 0));
   });
 
-  it.each([
-    [7, 'unknown', 'REQUEST_TIMED_OUT'],
-    [8, 'outage', 'BROKER_NOT_AVAILABLE'],
-    [16, 'outage', 'NOT_COORDINATOR'],
-    [31, 'outage', 'CLUSTER_AUTHORIZATION_FAILED'],
-    [45, 'unknown', 'OUT_OF_ORDER_SEQUENCE_NUMBER'],
-    [46, 'unknown', 'DUPLICATE_SEQUENCE_NUMBER'],
-    [51, 'outage', 'CONCURRENT_TRANSACTIONS'],
-    [33, 'outage', 'MECHANISM_NOT_OFFERED'],
-    [34, 'outage', 'LOGIN_FAILED'],
-    [58, 'outage', 'LOGIN_FAILED'],
-    [-1, 'bug', 'UNKNOWN'],
-    [12_345, 'bug', 'KAFKA_12345'],
-  ])('%i is %s, named %s', (code, kind, name) => {
-    const type = errorCodes.find((known) => known.code === code)?.type;
-    expect(classify({ code, type, message: 'm' })).toMatchObject({ kind, code: name });
+  it('is named as kafkajs names it, but for names that Kafka has given up, and logins', () => {
+    const names = new Map<number, string>(codesOfKafka.map(([code, , name]) => [code, name]));
+    const differ = errorCodes.filter(({ code, type }) => names.get(code) !== type);
+    expect(differ.map(({ code }) => code)).toEqual([-1, 6, 14, 15, 16, 33, 34, 58]);
+  });
+
+  it.each([0, 134, 12_345, -2])('that nobody knows, %i, is no refusal', (code) => {
+    expect(classify({ code, message: 'm' })).toMatchObject({ kind: 'bug', code: `KAFKA_${code}` });
+    expect(classify(createErrorFromCode(code)).kind).toBe('bug');
+  });
+
+  it('is told from what else may have gone wrong', () => {
+    const wrapped = Object.assign(new Error('gave up'), { cause: createErrorFromCode(72) });
+    expect(isBrokersWord(wrapped)).toBe(true);
+    expect(isBrokersWord(createErrorFromCode(999))).toBe(true);
+    expect(isBrokersWord(new TypeError('a defect'))).toBe(false);
+    expect(isBrokersWord(Object.assign(new Error('reset'), { code: 'ECONNRESET' }))).toBe(false);
+    expect(isBrokersWord(undefined)).toBe(false);
   });
 });
 

@@ -39,7 +39,7 @@ export async function diagnose(
     ...hooks,
     rules: rulesOfDoctor,
   });
-  const { brokers, clientId, security, leaseMs, sendTimeoutMs } = config;
+  const { brokers, clientId, security, leaseMs, sendTimeoutMs, recordBytesMax } = config;
   const kafka = { brokers, clientId, security, deadlineMs: limits.doctorKafkaMs, clock, signal };
   return examine({
     inspectFile: () => inspectOutboxFile(db),
@@ -51,6 +51,7 @@ export async function diagnose(
     timing: { leaseMs, sendTimeoutMs },
     migrate,
     createTopics,
+    recordBytesMax,
   });
 }
 

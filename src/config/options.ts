@@ -166,7 +166,7 @@ export const optionsSchema = z.strictObject({
         description: 'Largest event that is accepted: key, value, headers and what Kafka adds.',
         fallback: String(limits.recordBytesMaxDefault),
         unit: 'bytes',
-        note: 'Checked when an event is written; no effect in `run`.',
+        note: 'Checked when an event is written; `doctor` compares topics with it.',
         flag: 'record-bytes-max',
         value: 'BYTES',
       }),

@@ -247,7 +247,8 @@ export interface RelayOptions {
   batchPartitionBytes?: number | undefined;
   /**
    * Largest event that is accepted: key, value, headers and what Kafka adds. Checked when an
-   * event is written; no effect in `run`. 1 to 100,000,000, bytes, default: 1000000.
+   * event is written; `doctor` compares topics with it. 1 to 100,000,000, bytes, default:
+   * 1000000.
    */
   recordBytesMax?: number | undefined;
   /**

@@ -13,6 +13,8 @@ export const limits = Object.freeze({
   /** Kafka's default message.max.bytes is 1,048,588; the rest is room for the batch header. */
   recordBytesMaxDefault: 1_000_000,
   recordBytesMaxBound: 100_000_000,
+  /** What Kafka puts before the records of a batch; max.message.bytes counts it. */
+  batchHeaderBytes: 61,
   dedupeKeyLengthMax: 512,
   /** A dedupe key answers "duplicate" for this long unless the event says otherwise. */
   dedupeTtlMsDefault: 7 * 24 * 60 * 60 * 1_000,

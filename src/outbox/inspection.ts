@@ -67,8 +67,8 @@ export interface ContentFacts extends PragmaFacts {
   readonly schemaOldestCode: number;
   /** The newest schema that this code knows. */
   readonly schemaKnown: number;
-  /** Topics of the next pending events and of the last sends; empty unless this code may use it. */
-  readonly topics: readonly TopicOfOutbox[];
+  /** Topics of the next pending events and of the last sends; `null` unless it may be used. */
+  readonly topics: readonly TopicOfOutbox[] | null;
   /** Whether there are more topics than were read. */
   readonly topicsCut: boolean;
 }
@@ -79,6 +79,6 @@ export interface FileInspection {
   /** `null` when there is no file. */
   readonly file: FileFacts | FileProblem | null;
   readonly sqlite: SqliteFacts | FileProblem;
-  /** `null` when the file was not opened: there is none, or opening it could do harm. */
+  /** `null` when the file was not opened: there is none, it is no file, or it could do harm. */
   readonly contents: ContentFacts | FileProblem | null;
 }

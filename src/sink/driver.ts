@@ -107,6 +107,9 @@ export interface Driver {
    * when the time is up; those behind have no entry. The first always has one.
    */
   prepare(topics: readonly string[], deadlineMs: number): Promise<LeadersOutcome>;
-  /** Closes every sender and connection; gives up waiting after `deadlineMs`. Legal twice. */
+  /**
+   * Closes every sender and connection; gives up waiting after `deadlineMs`. What is asked or sent
+   * afterwards connects no more and is an `outage`, `DRIVER_CLOSED`. Legal twice.
+   */
   close(deadlineMs: number): Promise<void>;
 }

@@ -23,6 +23,14 @@ export interface TopicSettings {
   readonly minInSync: number | null;
   /** unclean.leader.election.enable */
   readonly uncleanElection: boolean | null;
+  /** max.message.bytes, which bounds a whole record batch. */
+  readonly messageBytesMax: number | null;
+}
+
+/** The copies of a partition that has a leader. */
+export interface Copies {
+  readonly replicas: number;
+  readonly inSync: number;
 }
 
 export interface BrokerVersions {
@@ -45,8 +53,8 @@ export interface TopicFacts {
   readonly partitions: number;
   /** Fewest replicas of any partition, 1 or more. */
   readonly replicas: number;
-  /** Fewest replicas in sync of any partition. */
-  readonly inSync: number;
+  /** Of the partitions that have a leader, each combination once. */
+  readonly copies: readonly Copies[];
   /** Partitions without a leader for now. */
   readonly leaderless: readonly number[];
   readonly settings: TopicSettings | SinkProblem;

@@ -133,6 +133,7 @@ export class MemoryDriver implements Driver {
     return { kind: 'answered', topics: ready };
   }
 
+  /** Nothing is closed: it stands for the broker as well, which other relays may use. */
   async close(): Promise<void> {}
 }
 

@@ -74,7 +74,7 @@ class BullMqTrigger implements Trigger {
       ping: () => this.#askForWrites(),
       changed: (reachable, cause) => this.#reachabilityChanged(reachable, cause),
     });
-    this.#control.on('ready', () => this.#reachability.check());
+    this.#control.on('ready', () => this.#reachability.connected());
     this.#control.on('close', () => this.#reachability.lost(null));
     this.#control.on('error', (error) => this.#reachability.lost(error));
     // The same server: what goes wrong there is seen by the control connection.

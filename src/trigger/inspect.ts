@@ -1,6 +1,6 @@
 /** One question to Redis: how it is set up. Writes nothing, and gives up in time. */
 import type { Clock } from '../core/clock.ts';
-import type { RedisInspection } from './inspection.ts';
+import type { RedisInspection, RedisRole } from './inspection.ts';
 import { type Redis, singleConnection } from './redis.ts';
 
 export interface RedisQuestion {
@@ -44,16 +44,43 @@ async function ask(redis: Redis): Promise<RedisInspection> {
   await redis.ping();
   let info = '';
   try {
-    info = `${await redis.info('server')}\n${await redis.info('memory')}`;
+    for (const section of ['server', 'memory', 'replication']) {
+      info += `${await redis.info(section)}\n`;
+    }
   } catch (error) {
     // An ACL may forbid INFO, and that is no fault of the server; anything else is.
     if (!/^NOPERM/.test((error as Error).message)) throw error;
   }
+  const fields = new Map(info.split(/\r?\n/).map((line) => splitAt(line, ':')));
   return {
     reachable: true,
-    version: /^redis_version:(\S+)/m.exec(info)?.[1] ?? null,
-    eviction: /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? null,
+    version: fields.get('redis_version') ?? null,
+    eviction: fields.get('maxmemory_policy') ?? null,
+    role: roleIn(fields),
+    memory: memoryIn(fields),
   };
+}
+
+type Fields = ReadonlyMap<string, string>;
+
+function splitAt(line: string, mark: string): [string, string] {
+  const at = line.indexOf(mark);
+  return [line.slice(0, at), line.slice(at + 1)];
+}
+
+function roleIn(fields: Fields): RedisRole | null {
+  const role = fields.get('role');
+  if (role === 'master') return 'master';
+  if (role !== 'slave') return null;
+  return fields.get('slave_read_only') === '0' ? 'writable replica' : 'replica';
+}
+
+function memoryIn(fields: Fields) {
+  const [used, max] = [Number(fields.get('used_memory')), Number(fields.get('maxmemory') ?? 0)];
+  if (max === 0 || Number.isNaN(used)) return null;
+  // Buffers of replicas and of the append-only file; Redis leaves them out, too.
+  const uncounted = Number(fields.get('mem_not_counted_for_evict') ?? 0);
+  return { usedBytes: used - uncounted, maxBytes: max };
 }
 
 function away(error: Error): RedisInspection {

@@ -9,4 +9,11 @@ export type RedisInspection =
       readonly version: string | null;
       /** maxmemory-policy, e.g. `noeviction`; `null` when INFO is not allowed. */
       readonly eviction: string | null;
+      /** `null` when INFO does not tell. */
+      readonly role: RedisRole | null;
+      /** What counts against maxmemory; `null` without a bound, or when INFO does not tell. */
+      readonly memory: { readonly usedBytes: number; readonly maxBytes: number } | null;
     };
+
+/** A replica takes no writes; one that is set to take some loses them to its master's. */
+export type RedisRole = 'master' | 'replica' | 'writable replica';

@@ -19,6 +19,7 @@ export class Reachability {
   #reported = false;
   #stopped = false;
   #checking: Promise<void> | null = null;
+  #unanswered: Promise<unknown> | null = null;
   #cancel: () => void = () => {};
 
   constructor(parts: ReachabilityParts) {
@@ -49,6 +50,12 @@ export class Reachability {
     this.#report(false, cause);
   }
 
+  /** There is a new connection: what the old one was asked need not be waited for. */
+  connected(): void {
+    this.#unanswered = null;
+    void this.check(); // reports what it finds
+  }
+
   /** Asks now, once for all who wait. Does not reject: the answer is reported. */
   check(): Promise<void> {
     this.#checking ??= this.#check().finally(() => {
@@ -66,9 +73,7 @@ export class Reachability {
       });
     });
     try {
-      const answer = this.#parts.ping();
-      answer.catch(() => {}); // a late rejection is the same news
-      await Promise.race([answer, late]);
+      await Promise.race([this.#ping(), late]);
       this.#found();
     } catch (error) {
       if (this.#downSinceMs === null) this.lost(error);
@@ -76,6 +81,21 @@ export class Reachability {
     } finally {
       cancel();
     }
+  }
+
+  /**
+   * One question at a time, however long its answer takes: asked of a frozen server every second,
+   * they would collect for as long as that lasts.
+   */
+  #ping(): Promise<unknown> {
+    if (this.#unanswered !== null) return this.#unanswered;
+    const answer = this.#parts.ping();
+    const answered = () => {
+      if (this.#unanswered === answer) this.#unanswered = null;
+    };
+    answer.then(answered, answered); // a late rejection is the same news
+    this.#unanswered = answer;
+    return answer;
   }
 
   #found(): void {

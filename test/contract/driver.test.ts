@@ -117,6 +117,31 @@ describe('the kafkajs driver', () => {
   });
 });
 
+describe('a kafkajs driver that was closed', () => {
+  it('calls every question and send an outage, and connects to nobody', async () => {
+    const proxy = await TcpProxy.listen(await freePort());
+    proxy.swallow();
+    const options = { clientId: 'contract', clock: systemClock, brokers: [proxy.address] };
+    const driver = createKafkaJsDriver({ ...options, createTopics: 'broker', security: plaintext });
+    try {
+      const early = driver.createSender('lane-0');
+      await driver.close(1_000);
+      const record = { topic: 't', partition: 0, key: null, value: null, headers: [] };
+      const batch = [{ ...record, timestampMs: 1 }];
+      const closed = { kind: 'outage', code: 'DRIVER_CLOSED' };
+      expect(await driver.leaders([], 1_000)).toMatchObject(closed);
+      expect(await driver.leaders(['t'], 1_000)).toMatchObject(closed);
+      expect(await driver.prepare(['t'], 1_000)).toMatchObject(closed);
+      expect(await early.send(batch, 1_000)).toMatchObject(closed);
+      expect(await driver.createSender('lane-1').send(batch, 1_000)).toMatchObject(closed);
+      expect(proxy.accepted).toBe(0);
+    } finally {
+      await driver.close(1_000);
+      await proxy.close();
+    }
+  });
+});
+
 describe('the driver in memory', () => {
   const [driver, unreachable] = [new MemoryDriver(), new MemoryDriver()];
   const strict = new MemoryDriver({ createPartitions: null });

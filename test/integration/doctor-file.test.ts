@@ -246,6 +246,15 @@ describe('a file', () => {
     expect(existsSync(db)).toBe(false);
   });
 
+  it('in whose place there is a folder', async () => {
+    const diagnosis = await examined(cli.folder);
+    const found = `error: FILE_UNUSABLE: ${cli.folder} is a folder`;
+    expect(said(diagnosis, 'file.exists')).toEqual([found]);
+    expect(said(diagnosis, 'file.access')).toEqual([]);
+    expect(said(diagnosis, 'file.mode')).toEqual([]);
+    expect(said(diagnosis, 'file.open')).toEqual([]);
+  });
+
   it('that is no outbox, or none of SQLite', async () => {
     const empty = cli.path('application.db');
     alter('CREATE TABLE orders (id)', empty);

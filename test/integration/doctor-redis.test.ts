@@ -4,6 +4,7 @@ import { diagnose } from 'outbox-relay';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nowhere, said } from '../support/doctor.ts';
 import { OldRedis } from '../support/old-redis.ts';
+import { freePort } from '../support/ports.ts';
 import { RedisServer } from '../support/redis.ts';
 
 let server: RedisServer;
@@ -38,6 +39,32 @@ describe('a Redis', () => {
     expect(said(without, 'redis.reachable')[0]).toMatch(/^ok: not configured/);
   });
 
+  it('that is a replica: it takes no wake-ups, or loses them', async () => {
+    await server.client.replicaof('127.0.0.1', await freePort());
+    try {
+      const found = async () => said(await diagnosisOf(server.url), 'redis.writes');
+      expect(await found()).toEqual(['error: a replica, which takes no writes']);
+      await server.client.config('SET', 'replica-read-only', 'no');
+      expect(await found()).toEqual(['warning: a replica that takes writes of its own']);
+    } finally {
+      await server.client.config('SET', 'replica-read-only', 'yes');
+      await server.client.replicaof('NO', 'ONE');
+    }
+  });
+
+  it('that is full', async () => {
+    await server.client.config('SET', 'maxmemory', '100kb');
+    try {
+      const [found] = said(await diagnosisOf(server.url), 'redis.writes');
+      expect(found).toMatch(/^warning: full: \S+ [KM]iB used, maxmemory is 100 KiB$/);
+      await server.client.config('SET', 'maxmemory', '1gb');
+      const room = await diagnosisOf(server.url);
+      expect(said(room, 'redis.writes')).toEqual(['ok: a master with room for writes']);
+    } finally {
+      await server.client.config('SET', 'maxmemory', '0');
+    }
+  });
+
   it('that does not let this user ask how it is set up', async () => {
     await server.client.acl('SETUSER', 'relay', 'on', '>word', '~*', '&*', '+@all', '-info');
     try {
@@ -47,6 +74,7 @@ describe('a Redis', () => {
         'note: INFO is not allowed: version and maxmemory-policy are not known',
       ]);
       expect(said(diagnosis, 'redis.eviction')).toEqual([]);
+      expect(said(diagnosis, 'redis.writes')).toEqual([]);
     } finally {
       await server.client.acl('DELUSER', 'relay');
     }
@@ -62,6 +90,7 @@ describe('a Redis', () => {
       const diagnosis = await diagnosisOf(old.url);
       expect(said(diagnosis, 'redis.version')).toEqual([`${severity}: Redis ${version}`]);
       expect(said(diagnosis, 'redis.eviction')).toEqual(['ok: maxmemory-policy noeviction']);
+      expect(said(diagnosis, 'redis.writes')).toEqual([]); // it does not tell its role
     } finally {
       await old.stop();
     }

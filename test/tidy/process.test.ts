@@ -14,14 +14,20 @@ it('only main.ts and shell.ts of the command line handle signals and end the pro
   expect(meddling).toEqual(['src/cli/main.ts', 'src/cli/shell.ts']);
 });
 
+interface Job {
+  readonly needs?: string;
+  readonly permissions?: Readonly<Record<string, string>>;
+  readonly strategy?: { readonly matrix?: { readonly node?: readonly string[] } };
+  readonly steps: readonly {
+    readonly run?: string;
+    readonly uses?: string;
+    readonly env?: Readonly<Record<string, string>>;
+  }[];
+}
+
 interface Workflow {
-  readonly jobs: Record<
-    string,
-    {
-      readonly strategy?: { readonly matrix?: { readonly node?: readonly string[] } };
-      readonly steps: readonly { readonly run?: string; readonly uses?: string }[];
-    }
-  >;
+  readonly permissions?: Readonly<Record<string, string>>;
+  readonly jobs: Readonly<Record<string, Job>>;
 }
 
 it('the workflows run scripts of the repository, the tests on Node 22, 24 and 26', () => {
@@ -40,6 +46,26 @@ it('the workflows run scripts of the repository, the tests on Node 22, 24 and 26
   const { jobs } = parse(textOf('.github/workflows/ci.yml')) as Workflow;
   expect(jobs['test']?.strategy?.matrix?.node).toEqual(['22', '24', '26']);
   expect(textOf('.ci/run')).toMatch(/^exec npm test$/m);
+});
+
+it('only the job that publishes may sign, after all tests, and its last step has the token', () => {
+  const { permissions, jobs } = parse(textOf('.github/workflows/publish.yml')) as Workflow;
+  expect(permissions).toEqual({ contents: 'read' });
+  const { test, publish, ...others } = jobs;
+  expect(others).toEqual({});
+  expect(test).not.toHaveProperty('permissions');
+  expect(test?.steps.at(-1)).toEqual({ run: '.ci/run' });
+  expect(publish).toMatchObject({
+    needs: 'test',
+    permissions: { contents: 'read', 'id-token': 'write' },
+  });
+  const runs = (job: Job | undefined) => job?.steps.flatMap(({ run }) => run ?? []);
+  expect(runs(publish)).toEqual(['npm run setup', 'scripts/release/publish']);
+  const steps = [...(test?.steps ?? []), ...(publish?.steps ?? [])];
+  const secret = steps.filter((step) => JSON.stringify(step).includes('secrets.'));
+  expect(secret.map(({ run }) => run)).toEqual(['scripts/release/publish']);
+  const rights = filesOf('.github/workflows/*').filter((file) => /id-token/.test(textOf(file)));
+  expect(rights).toEqual(['.github/workflows/publish.yml']);
 });
 
 it('no statement of the store counts rows: it takes the same time at any backlog', () => {

@@ -4,7 +4,7 @@
  * That a service is away is a finding and never an error, so a rejection is a defect of an asker.
  * Nothing is created, migrated or changed.
  */
-import type { FileInspection, TopicOfOutbox } from '../../outbox/inspection.ts';
+import type { FileInspection } from '../../outbox/inspection.ts';
 import type { SinkInspection } from '../../sink/inspection.ts';
 import type { RedisInspection } from '../../trigger/inspection.ts';
 import { judgeFile } from './file.ts';
@@ -31,29 +31,28 @@ export interface DoctorParts {
   readonly timing: Timing;
   readonly migrate: 'auto' | 'check';
   readonly createTopics: WantedTopics['createTopics'];
+  readonly recordBytesMax: number;
 }
 
 export async function examine(parts: DoctorParts): Promise<Diagnosis> {
+  const { createTopics, recordBytesMax } = parts;
   const file = parts.inspectFile();
   const { topics, cut } = topicsOf(file);
   const [redis, kafka] = await Promise.all([
     parts.inspectRedis?.() ?? null,
-    parts.inspectKafka(topics.map(({ topic }) => topic)),
+    parts.inspectKafka(topics?.map(({ topic }) => topic) ?? []),
   ]);
   const findings = [
     ...judgeFile(file, parts.migrate),
     ...judgeTiming(parts.timing),
     ...judgeRedis(redis),
-    ...judgeKafka(kafka, { topics, cut, createTopics: parts.createTopics }),
+    ...judgeKafka(kafka, { topics, cut, createTopics, recordBytesMax }),
   ].toSorted((a, b) => checks.indexOf(a.check) - checks.indexOf(b.check));
   const worst = worstOf(findings);
   return { ok: worst === 'ok' || worst === 'note', worst, findings };
 }
 
-function topicsOf({ contents }: FileInspection): {
-  topics: readonly TopicOfOutbox[];
-  cut: boolean;
-} {
-  if (contents === null || !('topics' in contents)) return { topics: [], cut: false };
+function topicsOf({ contents }: FileInspection): Pick<WantedTopics, 'topics' | 'cut'> {
+  if (contents === null || !('topics' in contents)) return { topics: null, cut: false };
   return { topics: contents.topics, cut: contents.topicsCut };
 }

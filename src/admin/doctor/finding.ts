@@ -31,6 +31,7 @@ export const checks = Object.freeze([
   'redis.reachable',
   'redis.version',
   'redis.eviction',
+  'redis.writes',
   'kafka.reachable',
   'kafka.brokers',
   'kafka.version',
@@ -44,6 +45,7 @@ export const checks = Object.freeze([
   'kafka.in_sync',
   'kafka.min_in_sync',
   'kafka.unclean_election',
+  'kafka.message_bytes',
 ] as const);
 
 /** Stable: never reused for another meaning. The part before the dot is the subject. */

@@ -103,11 +103,15 @@ function judgeVersions(brokers: readonly BrokerFacts[]): Finding[] {
 
 function judgeSettings(facts: ClusterFacts): Finding[] {
   const check = 'kafka.settings';
-  const asked = [...facts.brokers, ...[...facts.topics.values()].filter(isKnown)];
+  const topics = [...facts.topics.values()].filter(isKnown);
+  const asked = [...facts.brokers, ...topics];
   const problems = asked.map(({ settings }) => settings).filter(isProblem);
   const [first] = problems;
   const number = `${problems.length} of ${asked.length}`;
-  if (first === undefined) return [fine(check, 'brokers and topics tell their settings')];
+  if (first === undefined) {
+    const all = `${count(facts.brokers.length, 'broker')} and ${count(topics.length, 'topic')}`;
+    return [fine(check, `${all} tell their settings`)];
+  }
   return [
     {
       check,

@@ -1,10 +1,13 @@
 /** Findings about Redis. Pure. The relay works without it, so that its absence is no error. */
 import type { RedisInspection } from '../../trigger/inspection.ts';
+import { sizeOf } from './file.ts';
 import { type Finding, fine } from './finding.ts';
 
 /** BullMQ refuses a server below the first, and advises against one below the second. */
 const versionMin = [5, 0] as const;
 const versionAdvised = [6, 2] as const;
+
+type Answering = Extract<RedisInspection, { readonly reachable: true }>;
 
 /** @param facts `null` when no Redis is configured */
 export function judgeRedis(facts: RedisInspection | null): Finding[] {
@@ -26,7 +29,12 @@ export function judgeRedis(facts: RedisInspection | null): Finding[] {
   if (version === null || eviction === null) {
     return [fine('redis.reachable', 'answers'), unknown()];
   }
-  return [fine('redis.reachable', 'answers'), judgeVersion(version), judgeEviction(eviction)];
+  return [
+    fine('redis.reachable', 'answers'),
+    judgeVersion(version),
+    judgeEviction(eviction),
+    ...judgeWrites(facts),
+  ];
 }
 
 function unknown(): Finding {
@@ -68,5 +76,37 @@ function judgeEviction(policy: string): Finding {
     found: `maxmemory-policy ${policy}`,
     breaks: 'A full Redis throws jobs away: wake-ups are late and retries start over; no loss.',
     mend: '`CONFIG SET maxmemory-policy noeviction`, and the same in redis.conf.',
+  };
+}
+
+/**
+ * That a full one is a warning: like one that is away, it may be back by itself. A replica stays
+ * one, as a version that is refused stays what it is.
+ */
+function judgeWrites({ role, memory, eviction }: Answering): Finding[] {
+  const check = 'redis.writes';
+  if (role === null) return []; // INFO does not tell
+  if (role === 'replica') return [judgeReplica()];
+  if (role === 'writable replica') {
+    const breaks = 'What is written to it is gone when it copies its master: wake-ups are late.';
+    const found = 'a replica that takes writes of its own';
+    return [{ check, severity: 'warning', found, breaks, mend: 'Name the master in the URL.' }];
+  }
+  // Every other policy throws something away instead, which redis.eviction is about.
+  const full = memory !== null && eviction === 'noeviction' && memory.usedBytes >= memory.maxBytes;
+  if (!full) return [fine(check, 'a master with room for writes')];
+  const [used, max] = [memory.usedBytes, memory.maxBytes].map((bytes) => sizeOf(BigInt(bytes)));
+  const found = `full: ${used} used, maxmemory is ${max}`;
+  const breaks = 'Wake-ups cannot be written; the relay drains without Redis until there is room.';
+  return [{ check, severity: 'warning', found, breaks, mend: 'Raise maxmemory, or free some.' }];
+}
+
+function judgeReplica(): Finding {
+  return {
+    check: 'redis.writes',
+    severity: 'error',
+    found: 'a replica, which takes no writes',
+    breaks: 'Wake-ups cannot be written; the relay drains without Redis, and shows no jobs.',
+    mend: 'Name the master in the URL, or `REPLICAOF NO ONE` where a failover was meant.',
   };
 }

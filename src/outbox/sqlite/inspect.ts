@@ -13,7 +13,7 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { OutboxRelayError } from '../../core/errors.ts';
+import { FileUnusableError, OutboxRelayError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import type {
   ContentFacts,
@@ -47,8 +47,9 @@ export function inspectOutboxFile(path: string): FileInspection {
   const alone = !isProblem(sqlite) && sqlite.builtin !== 'perhaps';
   const harmless =
     !isProblem(Constructor) && alone && !isProblem(folder) && folder.network === null;
+  const there = file !== null && !isProblem(file);
   const contents =
-    file === null || !harmless ? null : attempt(`opening ${path}`, () => open(Constructor, path));
+    there && harmless ? attempt(`opening ${path}`, () => open(Constructor, path)) : null;
   return { path, folder, file, sqlite, contents };
 }
 
@@ -92,7 +93,12 @@ function mountTypeAt(folder: string): string | null {
 }
 
 function fileFacts(path: string): FileFacts {
-  const { size, mode } = statSync(path);
+  const stat = statSync(path);
+  if (!stat.isFile()) {
+    const kind = stat.isDirectory() ? 'a folder' : 'no regular file';
+    throw new FileUnusableError(`${path} is ${kind}`);
+  }
+  const { size, mode } = stat;
   const bits = process.platform === 'win32' ? null : mode & 0o777;
   const walBytes = walBytesOf(realpathSync(path));
   return { bytes: size, walBytes, mode: bits, writable: isWritable(path) };
@@ -166,7 +172,7 @@ function contentFacts(db: Database): ContentFacts {
   const max = limits.doctorTopicsMax;
   const schemaOldestCode = schema === 0 ? 0 : oldestCode(db);
   const usable = schema >= schemaKnown && schemaOldestCode <= schemaKnown;
-  const topics = usable ? topicsOf(db, max) : [];
+  const topics = usable ? topicsOf(db, max) : null;
   return {
     journalMode: String(read('journal_mode')),
     synchronous: Number(read('synchronous')),
@@ -175,8 +181,8 @@ function contentFacts(db: Database): ContentFacts {
     schema,
     schemaOldestCode,
     schemaKnown,
-    topics: topics.slice(0, max),
-    topicsCut: topics.length > max,
+    topics: topics?.slice(0, max) ?? null,
+    topicsCut: topics !== null && topics.length > max,
   };
 }
 

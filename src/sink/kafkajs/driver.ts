@@ -6,7 +6,7 @@
  */
 import { within } from '../../core/clock.ts';
 import { classify } from '../classify.ts';
-import type { Driver, LeadersOutcome, Sender } from '../driver.ts';
+import type { Driver, LeadersOutcome, Sender, SendFailure, SinkRecord } from '../driver.ts';
 import { type Admin, Client, type KafkaJsOptions } from './client.ts';
 import { type Answers, TopicInquiry } from './leaders.ts';
 import { KafkaJsSender } from './sender.ts';
@@ -20,6 +20,7 @@ class KafkaJsDriver implements Driver {
   readonly #inquiry: TopicInquiry;
   #admin: { readonly client: Client; readonly ready: Promise<Admin> } | null = null;
   #cancelIdle: () => void = () => {};
+  #closed = false;
 
   constructor(options: KafkaJsOptions) {
     this.#options = options;
@@ -30,7 +31,9 @@ class KafkaJsDriver implements Driver {
     const forget = () => this.#senders.delete(sender);
     const sender: KafkaJsSender = new KafkaJsSender(this.#options, label, forget);
     this.#senders.add(sender);
-    return sender;
+    const send = async (records: readonly SinkRecord[], deadlineMs: number) =>
+      this.#closed ? closed : sender.send(records, deadlineMs);
+    return { send, close: () => sender.close() };
   }
 
   leaders(topics: readonly string[], deadlineMs: number): Promise<LeadersOutcome> {
@@ -47,6 +50,7 @@ class KafkaJsDriver implements Driver {
 
   async #ask(deadlineMs: number, ask: (admin: Admin) => Promise<Answers>): Promise<LeadersOutcome> {
     const { clock } = this.#options;
+    if (this.#closed) return closed;
     try {
       const asking = this.#connectAdmin().then(ask);
       const done = await within(clock, deadlineMs, asking);
@@ -56,6 +60,7 @@ class KafkaJsDriver implements Driver {
       return { kind: 'outage', code: 'DEADLINE', message, topic: null, cause: null };
     } catch (error) {
       this.#dropAdmin();
+      if (this.#closed) return closed;
       const failure = classify(error);
       return failure.kind === 'unknown' ? { ...failure, kind: 'outage' } : failure;
     }
@@ -82,12 +87,22 @@ class KafkaJsDriver implements Driver {
   }
 
   async close(deadlineMs: number): Promise<void> {
+    this.#closed = true;
     this.#dropAdmin();
     const closing = Promise.all([...this.#senders].map((sender) => sender.close()));
     await within(this.#options.clock, deadlineMs, closing);
     this.#senders.clear();
   }
 }
+
+/** A connection that is made after the end would be nobody's, and keep the process alive. */
+const closed: SendFailure = Object.freeze({
+  kind: 'outage',
+  code: 'DRIVER_CLOSED',
+  message: 'the driver was closed',
+  topic: null,
+  cause: null,
+});
 
 export function createKafkaJsDriver(options: KafkaJsOptions): Driver {
   return new KafkaJsDriver(options);

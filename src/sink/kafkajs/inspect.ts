@@ -7,6 +7,7 @@ import { classify } from '../classify.ts';
 import type {
   BrokerFacts,
   BrokerSettings,
+  Copies,
   SinkInspection,
   SinkProblem,
   TopicFacts,
@@ -39,6 +40,7 @@ const autoCreate = 'auto.create.topics.enable';
 const offsetsRetention = 'offsets.retention.minutes';
 const minInSync = 'min.insync.replicas';
 const uncleanElection = 'unclean.leader.election.enable';
+const messageBytesMax = 'max.message.bytes';
 
 /** Does not reject: a Kafka that does not answer is an answer. */
 export async function inspectKafka(question: SinkQuestion): Promise<SinkInspection> {
@@ -114,10 +116,11 @@ class Inquiry {
     if (partitions.length === 0) return [topic, { code: missing, message: 'it has no partitions' }];
     const settings = await this.#part(this.#topicSettings(topic));
     const leaderless = partitions.filter(({ leader }) => leader < 0);
+    const led = partitions.filter(({ leader }) => leader >= 0);
     const facts = {
       partitions: partitions.length,
       replicas: Math.min(...partitions.map(({ replicas }) => replicas.length)),
-      inSync: Math.min(...partitions.map(({ isr }) => isr.length)),
+      copies: distinct(led.map(({ replicas, isr }) => [replicas.length, isr.length])),
       leaderless: leaderless.map(({ partitionId }) => partitionId),
       settings,
     };
@@ -133,10 +136,12 @@ class Inquiry {
   }
 
   async #topicSettings(name: string): Promise<TopicSettings> {
-    const values = await this.#settings(resourceTypes.topic, name, [minInSync, uncleanElection]);
+    const names = [minInSync, uncleanElection, messageBytesMax];
+    const values = await this.#settings(resourceTypes.topic, name, names);
     return {
       minInSync: asNumber(values.get(minInSync)),
       uncleanElection: asBoolean(values.get(uncleanElection)),
+      messageBytesMax: asNumber(values.get(messageBytesMax)),
     };
   }
 
@@ -172,6 +177,12 @@ async function anotherTime<T>(ask: () => Promise<T>, times = triesMax): Promise<
       if (tries === times || classify(error).kind !== 'outage') throw error;
     }
   }
+}
+
+/** A topic can have very many partitions, and few ways in which they are copied. */
+function distinct(all: readonly (readonly [replicas: number, inSync: number])[]): Copies[] {
+  const found = new Map(all.map((one) => [one.join(), one]));
+  return [...found.values()].map(([replicas, inSync]) => ({ replicas, inSync }));
 }
 
 const asBoolean = (value: string | undefined) => (value === undefined ? null : value === 'true');

@@ -41,7 +41,7 @@ describe('the topics of an outbox', () => {
        INSERT INTO outbox_topics VALUES ('placed', 6), ('quiet', 3)`,
     );
     const { topics, topicsCut } = contents();
-    expect(topics.toSorted((a, b) => a.topic.localeCompare(b.topic))).toEqual([
+    expect(topics?.toSorted((a, b) => a.topic.localeCompare(b.topic))).toEqual([
       { topic: 'pending', partitions: null },
       { topic: 'placed', partitions: 6 },
       { topic: 'quiet', partitions: 3 },
@@ -55,7 +55,7 @@ describe('the topics of an outbox', () => {
     await fill(['pending'], `INSERT INTO outbox_topics VALUES ${many}`);
     const { topics, topicsCut } = contents();
     expect(topics).toHaveLength(max);
-    expect(topics[0]).toEqual({ topic: 'pending', partitions: null });
+    expect(topics?.[0]).toEqual({ topic: 'pending', partitions: null });
     expect(topicsCut).toBe(true);
   });
 
@@ -101,7 +101,18 @@ describe('looking', () => {
     expect(nowhere.folder).toMatchObject({ code: 'ENOENT', hint: expect.any(String) });
   });
 
-  it('tells of a folder in the place of a file', () => {
-    expect(inspectOutboxFile(folder).contents).toMatchObject({ code: 'FILE_UNUSABLE' });
+  it('tells of a folder in the place of a file, and does not open it', () => {
+    const found = inspectOutboxFile(folder);
+    expect(found.file).toMatchObject({
+      code: 'FILE_UNUSABLE',
+      message: `${folder} is a folder`,
+      hint: expect.any(String),
+    });
+    expect(found.contents).toBeNull();
+  });
+
+  it('knows no topics of a file whose schema it may not use', async () => {
+    await fill(['pending'], "INSERT INTO outbox_migrations VALUES (99, '0099_later.sql', 99, 0)");
+    expect(contents()).toMatchObject({ topics: null, topicsCut: false });
   });
 });

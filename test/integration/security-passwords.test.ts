@@ -102,6 +102,21 @@ describe('SASL_SSL', () => {
     );
   });
 
+  it('is kept out by an expired certificate', () => {
+    const ssl = { caFile: brokers.files.ca };
+    const expired = { at: brokers.address('SASL_SSL_EXPIRED'), kafka: { ssl, sasl: plain() } };
+    return isKeptOut(brokers, expired, { code: 'TLS_EXPIRED', mend: over('SASL_SSL', plain()) });
+  });
+
+  it('is kept out by the name of another host, and let in by checkHostname: false', () => {
+    const at = brokers.address('SASL_SSL_WRONG_HOST');
+    const checking = (checkHostname: boolean): Way => {
+      const ssl = { caFile: brokers.files.ca, checkHostname };
+      return { at, kafka: { ssl, sasl: plain() } };
+    };
+    return isKeptOut(brokers, checking(true), { code: 'TLS_WRONG_HOST', mend: checking(false) });
+  });
+
   it('is kept out while the password’s file is gone, and let in when it is back', async () => {
     const { username, password } = brokers;
     const passwordFile = brokers.write('vanishing', password);

@@ -18,6 +18,8 @@ const table = {
   SSL_WRONG_HOST: ['ELSEWHERE', 'SSL'],
   SASL_PLAINTEXT: ['LOGIN', 'SASL_PLAINTEXT'],
   SASL_SSL: ['LOGINTLS', 'SASL_SSL'],
+  SASL_SSL_EXPIRED: ['LOGINEXPIRED', 'SASL_SSL'],
+  SASL_SSL_WRONG_HOST: ['LOGINELSEWHERE', 'SASL_SSL'],
   /** Offer one mechanism only. */
   ONLY_PLAIN: ['ONLYPLAIN', 'SASL_PLAINTEXT'],
   ONLY_SCRAM_SHA_512: ['ONLYSCRAM', 'SASL_PLAINTEXT'],
@@ -73,6 +75,8 @@ export function environmentOf(secrets: BrokerSecrets): Record<string, string> {
     'listener.name.mutual.ssl.client.auth': 'required',
     'listener.name.expired.ssl.keystore.location': `${folder}/expired.pem`,
     'listener.name.elsewhere.ssl.keystore.location': `${folder}/wrong-host.pem`,
+    'listener.name.loginexpired.ssl.keystore.location': `${folder}/expired.pem`,
+    'listener.name.loginelsewhere.ssl.keystore.location': `${folder}/wrong-host.pem`,
     'sasl.kerberos.service.name': 'kafka',
     'sasl.oauthbearer.jwks.endpoint.url': secrets.keysUrl,
     'sasl.oauthbearer.expected.audience': audience,
@@ -80,6 +84,8 @@ export function environmentOf(secrets: BrokerSecrets): Record<string, string> {
     'sasl.oauthbearer.clock.skew.seconds': '0', // both clocks are this machine's
     ...login('login', secrets, Object.keys(modules)),
     ...login('logintls', secrets, Object.keys(modules)),
+    ...login('loginexpired', secrets, ['PLAIN']),
+    ...login('loginelsewhere', secrets, ['PLAIN']),
     ...login('onlyplain', secrets, ['PLAIN']),
     ...login('onlyscram', secrets, ['SCRAM-SHA-512']),
     'num.network.threads': '1', // each listener has its own

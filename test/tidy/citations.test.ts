@@ -22,7 +22,7 @@ beforeAll(() => {
   } finally {
     rmSync(folder, { recursive: true });
   }
-}, 60_000);
+}, 240_000);
 
 /** Names of tests in a text: code spans that begin with a test file's path. */
 const citations = (text: string) =>

@@ -9,7 +9,8 @@
 import { ConfigInvalidError, MessageUnknownError, TransactionAsyncError } from '../core/errors.ts';
 import type { Database, Statement } from '../outbox/sqlite/database.ts';
 
-type HeaderValue = Buffer | string | (Buffer | string)[] | undefined;
+/** As kafkajs gives it: several values of one name are a list. */
+export type HeaderValue = Buffer | string | (Buffer | string)[] | undefined;
 
 /** What is used of a record, e.g. of kafkajs's `KafkaMessage`. */
 export interface InboxMessage {

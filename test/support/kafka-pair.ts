@@ -14,6 +14,7 @@ import {
 } from 'kafkajs';
 import { Container } from './container.ts';
 import { kafkaImage } from './images.ts';
+import { hasLeaders } from './kafka.ts';
 import { freePort } from './ports.ts';
 import { TcpProxy } from './proxy.ts';
 import { until } from './wait.ts';
@@ -151,7 +152,9 @@ export class KafkaPair {
     const counts = { numPartitions: -1, replicationFactor: -1 }; // the assignment says both
     await this.#admin.createTopics({
       topics: [{ topic, ...counts, replicaAssignment, configEntries }],
+      waitForLeaders: false, // it gives up when the broker has not heard of the topic yet
     });
+    await until(`${topic} has its leaders`, () => hasLeaders(this.#admin, topic));
   }
 
   /** Nobody may do this with the topic any more; everything else is allowed. */

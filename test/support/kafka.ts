@@ -192,7 +192,7 @@ function independentClient(address: string): Kafka {
   });
 }
 
-async function hasLeaders(admin: Admin, topic: string): Promise<boolean> {
+export async function hasLeaders(admin: Admin, topic: string): Promise<boolean> {
   try {
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
     return topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0));

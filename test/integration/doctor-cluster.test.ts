@@ -127,22 +127,19 @@ describe('a broker', () => {
 
   // The last one: the second broker does not come back.
   it('that is lost: partitions without a leader, replicas that are not in sync', async () => {
-    const [gone, thin, stuck, mixed] = [newTopic(), newTopic(), newTopic(), newTopic()];
+    const [gone, thin, stuck] = [newTopic(), newTopic(), newTopic()];
     await kafka.createTopic(gone, [2]);
     await kafka.createTopic(thin, [1, 2]);
     await kafka.createTopic(stuck, [1, 2], { 'min.insync.replicas': 2 });
-    await kafka.createSpread(mixed, [[1], [1, 2]]); // as few in sync as the least has replicas
     await kafka.killSecond();
-    const diagnosis = await diagnosisOf([gone, thin, stuck, mixed]);
+    const diagnosis = await diagnosisOf([gone, thin, stuck]);
     expect(said(diagnosis, 'kafka.leaders')).toEqual([
       `error: ${gone}: a partition without a leader`,
     ]);
-    const inSync = said(diagnosis, 'kafka.in_sync').toSorted();
-    expect(inSync).toEqual([
+    expect(said(diagnosis, 'kafka.in_sync').toSorted()).toEqual([
       `error: ${stuck}: 1 of 2 replicas in sync`,
-      expect.stringMatching(/^warning: \S+, \S+: 1 of 2 replicas in sync$/),
+      `warning: ${thin}: 1 of 2 replicas in sync`,
     ]);
-    for (const topic of [thin, mixed]) expect(inSync[1]).toContain(topic);
     expect(said(diagnosis, 'kafka.reachable')).toEqual(['ok: answers with 1 broker']);
     expect(said(diagnosis, 'kafka.settings')).toEqual([expect.stringMatching(/^ok/)]);
   });

@@ -258,6 +258,9 @@ function createCore({ config, hooks, store, emitter }: CoreParts): RelayCore {
   const { brokers, clientId, createTopics, security, compression } = config;
   const kafka = { brokers, clientId, createTopics, security, compression, clock, onWarning };
   const driver = hooks.createDriver?.(config) ?? createKafkaJsDriver(kafka);
+  if (config.delivery === 'exactly-once' && driver.createTransactionalSender === undefined) {
+    throw new ConfigInvalidError(`delivery: the driver ${driver.name} has no transactions`);
+  }
   return new RelayCore({
     store,
     driver,
@@ -283,6 +286,7 @@ function createCore({ config, hooks, store, emitter }: CoreParts): RelayCore {
     pollMs: config.pollMs,
     drainSliceMs: config.drainSliceMs,
     retentionMs: config.retentionMs,
+    delivery: config.delivery,
     onStep: hooks.onStep ?? (() => {}),
     logsIn: security.login !== null,
   });

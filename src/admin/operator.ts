@@ -38,7 +38,7 @@ export interface ActOptions {
 
 /** What an act came to. */
 export interface ActReport extends ActResult {
-  readonly verb: ActVerb | 'pause' | 'resume';
+  readonly verb: ActVerb | 'pause' | 'resume' | 'reset-watermarks';
   readonly result: 'done' | 'nothing-to-do';
   readonly dryRun: boolean;
 }
@@ -124,6 +124,22 @@ export class Operator {
     return this.#pause('resume', target, options);
   }
 
+  /**
+   * Gives up what Kafka says of exactly-once delivery, after `WATERMARK_AHEAD` or
+   * `WATERMARK_MISSING`: every lane goes on from its own cursor, and what Kafka has beyond it is
+   * sent once more. Needs a reason.
+   * @throws FILTER_INVALID
+   */
+  resetWatermarks(options: { readonly reason: string } & Omit<ActOptions, 'limit'>): ActReport {
+    const verb = 'reset-watermarks';
+    const { dryRun = false } = options;
+    const { actor, reason } = who(options);
+    if (reason === null) throw needsReason(verb);
+    const changed = this.#store.resetWatermarks({ verb, actor, reason, dryRun });
+    const none = { inFlight: 0, mayBeOutOfOrder: 0 };
+    return { verb, result: 'done', dryRun, matched: changed, changed, ...none };
+  }
+
   /** Every event that fits, with its payload, page by page. */
   *export(filter: EventFilter = {}): Generator<WholeEvent> {
     const fit = checked(filter);
@@ -149,9 +165,7 @@ export class Operator {
   #act(verb: ActVerb, filter: EventFilter, options: ActOptions): ActReport {
     const { dryRun = false, limit = limits.operatorEventsDefault } = options;
     const { actor, reason } = who(options);
-    if (verb !== 'redrive' && reason === null) {
-      throw new FilterInvalidError(`${verb} needs a reason: it is kept in the audit`);
-    }
+    if (verb !== 'redrive' && reason === null) throw needsReason(verb);
     within('limit', limit);
     const act = { verb, filter: checked(filter), limit, actor, reason, dryRun };
     const result = this.#store.act(act);
@@ -169,6 +183,10 @@ export class Operator {
     const none = { inFlight: 0, mayBeOutOfOrder: 0 };
     return { verb, result, dryRun, matched: changed, changed, ...none };
   }
+}
+
+function needsReason(verb: string): Error {
+  return new FilterInvalidError(`${verb} needs a reason: it is kept in the audit`);
 }
 
 function who({ actor, reason }: ActOptions): { actor: string; reason: string | null } {

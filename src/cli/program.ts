@@ -11,6 +11,7 @@ import { addExportCommand } from './export.ts';
 import { addMigrateCommand } from './migrate.ts';
 import { addPauseCommands } from './pauses.ts';
 import { addPublishCommand } from './publish.ts';
+import { addResetWatermarksCommand } from './reset-watermarks.ts';
 import { addRunCommand } from './run.ts';
 import type { Shell } from './shell.ts';
 import { addStatusCommand } from './status.ts';
@@ -54,6 +55,7 @@ export function createProgram(shell: Shell, end: (code: number) => void): Comman
   addDeadCommand(program);
   addActCommands(program);
   addPauseCommands(program);
+  addResetWatermarksCommand(program);
   addExportCommand(program);
   addAuditCommand(program);
   addVerifyCommand(program, end);

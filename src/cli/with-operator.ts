@@ -39,6 +39,7 @@ const past: Readonly<Record<ActReport['verb'], string>> = {
   purge: 'purged',
   pause: 'paused',
   resume: 'resumed',
+  'reset-watermarks': 'without a watermark, to go on from their cursors',
 };
 
 export function printReport(report: ActReport, what: string, flags: Flags): void {

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { limits } from '../core/limits.ts';
 import { deadLetterGroup } from './dead-letter.ts';
+import { deliveryOption, headersOption, sourceOption } from './delivery.ts';
 import { day, facts, milliseconds } from './facts.ts';
 import { kafkaGroup } from './kafka.ts';
 import { retryShape } from './retry.ts';
@@ -99,6 +100,7 @@ export const optionsSchema = z.strictObject({
         value: 'TEXT',
       }),
     ),
+  delivery: deliveryOption,
   retry: z.strictObject(retryShape).optional(),
   deadLetter: deadLetterGroup,
   bounds: boundsGroup,
@@ -238,32 +240,8 @@ export const optionsSchema = z.strictObject({
         value: 'MS',
       }),
     ),
-  headers: z
-    .boolean()
-    .optional()
-    .meta(
-      facts({
-        description: 'Adds `outbox-event-id`, `outbox-seq` and `outbox-source` to every record.',
-        fallback: 'true',
-        flag: 'headers',
-        value: 'true|false',
-      }),
-    ),
-  source: z
-    .string()
-    .min(1)
-    .max(1_000)
-    .nullable()
-    .optional()
-    .meta(
-      facts({
-        description: 'Text of the `outbox-source` header.',
-        fallback: 'the outbox’s id',
-        note: 'No effect with `headers: false`.',
-        flag: 'source',
-        value: 'TEXT',
-      }),
-    ),
+  headers: headersOption,
+  source: sourceOption,
   lanes: z
     .int()
     .min(1)

@@ -27,6 +27,12 @@ export interface RelayOptions {
    * `redis`. 1 to 200 characters, default: {outbox-relay}.
    */
   redisPrefix?: string | undefined;
+  /**
+   * `exactly-once` sends in transactions, for consumers that read what is committed. Costs a
+   * fourth of the rate or more; copies of dead events stay at least once. `at-least-once`,
+   * `exactly-once`, default: at-least-once.
+   */
+  delivery?: 'at-least-once' | 'exactly-once' | undefined;
   /** Options of `retry`. */
   retry?: {
     /**

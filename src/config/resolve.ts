@@ -41,6 +41,7 @@ export interface RelayConfig {
   readonly drainSliceMs: number;
   readonly retentionMs: number;
   readonly stopDeadlineMs: number;
+  readonly delivery: 'at-least-once' | 'exactly-once';
   readonly headers: boolean;
   readonly source: string | null;
   readonly lanes: number | undefined;
@@ -224,6 +225,7 @@ function withDefaults(given: Given, fetchToken: FetchToken | null): RelayConfig 
     drainSliceMs: given.drainSliceMs ?? limits.drainSliceMsDefault,
     retentionMs: given.retentionMs ?? limits.retentionMsDefault,
     stopDeadlineMs: given.stopDeadlineMs ?? limits.stopDeadlineMsDefault,
+    delivery: given.delivery ?? 'at-least-once',
     headers: given.headers ?? true,
     source: given.source ?? null,
     lanes: given.lanes,

@@ -164,9 +164,9 @@ export interface HeldStore {
    */
   mend(lease: Lease, rules: HeldRules): Promise<boolean>;
   /**
-   * Marks held events as being sent, and none else of the lane. `changed` when one of them is not
-   * there any more, e.g. after an operator's act.
+   * Marks held events as being sent, and none else of the lane, and tells the number of the send.
+   * `changed` when one of them is not there any more, e.g. after an operator's act.
    */
-  beginSend(lease: Lease, seqs: readonly number[]): Promise<'begun' | 'changed' | 'leaseLost'>;
+  beginSend(lease: Lease, seqs: readonly number[]): Promise<number | 'changed' | 'leaseLost'>;
   settle(lease: Lease, change: HeldChange): Promise<boolean>;
 }

@@ -102,6 +102,14 @@ export interface PauseAct {
   readonly dryRun: boolean;
 }
 
+/** Gives the watermarks of exactly-once delivery up. */
+export interface ResetAct {
+  readonly verb: 'reset-watermarks';
+  readonly actor: string;
+  readonly reason: string | null;
+  readonly dryRun: boolean;
+}
+
 /** One act of an operator. */
 export interface AuditRow {
   readonly id: number;
@@ -160,5 +168,7 @@ export interface OperatorStore {
    * @throws FILTER_INVALID for a lane that the file has not; OUTBOX_BUSY
    */
   pause(act: PauseAct): number;
+  /** Returns how many lanes there are: all of them begin anew. */
+  resetWatermarks(act: ResetAct): number;
   close(): void;
 }

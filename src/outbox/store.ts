@@ -13,6 +13,7 @@
 import type { AppendResult, EncodedEvent, LoggedEvent } from '../core/event.ts';
 import type { HeldStore, HeldSummary, Hold, LedgerEntry } from './held.ts';
 import type { BatchBounds, Lease } from './lease.ts';
+import type { RecoveryStore } from './recovery.ts';
 
 export type { BatchBounds, Lease } from './lease.ts';
 
@@ -90,7 +91,7 @@ export interface Settlement {
   readonly via: 'job' | 'sweep';
   /** Where the delivered ones are. Default: not told. */
   readonly ledger?: readonly LedgerEntry[];
-  /** Events at or below the cursor that are set aside. Default: none. */
+  /** Events at or below the cursor that are set aside, and were not before. Default: none. */
   readonly holds?: readonly Hold[];
 }
 
@@ -127,6 +128,8 @@ export interface OutboxStore {
   readonly identity: OutboxIdentity;
   /** Events that are set aside, and what keeps them. */
   readonly held: HeldStore;
+  /** Transactions that may be committed and not settled here. */
+  readonly recovery: RecoveryStore;
 
   /** One commit for all events, or none of them. Resolves when durable. */
   appendAll(events: readonly EncodedEvent[]): Promise<AppendResult[]>;

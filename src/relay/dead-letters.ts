@@ -11,6 +11,7 @@ import type { HeldSends, HeldWork } from './held-sends.ts';
 import { LaneJournal, type LaneParts } from './lane-parts.ts';
 import type { Progress } from './log-drain.ts';
 import { slowestMs } from './refusal.ts';
+import { forgotten } from './topics.ts';
 
 export class DeadLetters {
   readonly #parts: LaneParts;
@@ -67,9 +68,9 @@ export class DeadLetters {
     const partitions = topics.partitionsOf(topic);
     if (partitions !== null) {
       const copies = dead.map((event) => copyOf(event, { topic, partitions, rules }));
-      return (await this.#sends.mayGo(copies, signal)) ? this.#sends.send(copies) : null;
+      return (await this.#sends.mayGo(copies, signal)) ? this.#sends.sendCopies(copies) : null;
     }
-    return 'kind' in learnt ? (learnt as SendFailure) : (learnt.get(topic) ?? notKnown(topic));
+    return 'kind' in learnt ? (learnt as SendFailure) : (learnt.get(topic) ?? forgotten(topic));
   }
 
   #warn({ seq }: HeldEvent, { code, message, cause }: SendFailure): void {
@@ -81,11 +82,6 @@ export class DeadLetters {
 
 /** Small: a dead event may be as large as an event can be. */
 const copiesMax = 100;
-
-function notKnown(topic: string): SendFailure {
-  const message = `what was known about ${topic} is out of date`;
-  return { kind: 'partition-away', code: 'TOPIC_FORGOTTEN', message, topic, cause: null };
-}
 
 interface Destination {
   readonly topic: string;

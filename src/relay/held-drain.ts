@@ -187,14 +187,14 @@ export class HeldDrain {
     const mayGo = await this.#sends.mayGo(batch.records, work.signal);
     if (work.signal.aborted) return 'empty';
     if (!mayGo) return 'narrowed';
-    const begun = await store.held.beginSend(
+    const sendNo = await store.held.beginSend(
       work.lease,
       batch.events.map(({ seq }) => seq),
     );
-    if (begun === 'leaseLost') return this.#journal.leaseLost(work.lease);
-    if (begun === 'changed') return 'narrowed';
+    if (sendNo === 'leaseLost') return this.#journal.leaseLost(work.lease);
+    if (sendNo === 'changed') return 'narrowed';
     await onStep('heldMarked', this.#lane);
-    const outcome = await this.#sends.send(batch.records);
+    const outcome = await this.#sends.send(batch.records, sendNo, bySeq(batch.events));
     await onStep('heldSent', this.#lane);
     if (outcome.kind === 'acked') {
       return this.#settle({ work, group, batch }, ledgerOf(batch, outcome.acks));
@@ -243,9 +243,9 @@ export class HeldDrain {
       if (others.length > 0) return this.#halve(batch);
       return this.#refuse(work, { event: first, code, message, mayDie: kind !== 'bug' });
     }
-    circuit.open(failure);
+    if (kind !== 'fenced') circuit.open(failure);
     // An operator need not wait for the end of an outage.
-    await this.#sends.change(work, {});
+    if (!this.#sends.inDoubt) await this.#sends.change(work, {});
     return this.#journal.fail(work.lease, failure, null);
   }
 
@@ -295,6 +295,8 @@ export class HeldDrain {
 
 /** An event behind a head cannot ask; so many are looked through for one that can. */
 const askRowsMax = 100;
+
+const bySeq = (events: readonly HeldEvent[]) => events.toSorted((a, b) => a.seq - b.seq);
 
 const nameOf = ({ topic, partition }: Pick<Stop, 'topic' | 'partition'>) =>
   `${topic}[${partition}]`;

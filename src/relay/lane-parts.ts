@@ -12,11 +12,18 @@ import type { LeaseKeeper } from './lease.ts';
 import type { RefusalRules } from './refusal.ts';
 import type { Topics } from './topics.ts';
 
+/** `exactly-once`: in transactions, for consumers that read what is committed. */
+export type Delivery = 'at-least-once' | 'exactly-once';
+
 /** Named moments of a drain, for fault tests: a hook may kill the process at each. */
 export type DrainStep =
   | 'claimed'
+  /** The file agrees with Kafka; exactly once only. */
+  | 'reopened'
   | 'read'
   | 'checked'
+  /** What the batch leaves out is set aside; exactly once only. */
+  | 'setAside'
   | 'sent'
   | 'settled'
   | 'heldMarked'
@@ -42,6 +49,7 @@ export interface LaneParts {
   readonly sendTimeoutMs: number;
   /** How long one drain goes on before it lets others run, milliseconds. */
   readonly sliceMs: number;
+  readonly delivery: Delivery;
   readonly onStep: StepHook;
 }
 

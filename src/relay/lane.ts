@@ -14,6 +14,7 @@ import { Holds } from './holds.ts';
 import { LaneJournal, type LaneParts } from './lane-parts.ts';
 import { LogDrain } from './log-drain.ts';
 import { Stops } from './stops.ts';
+import { LaneTransactions } from './transactions.ts';
 
 const lingerMs = 250;
 
@@ -32,6 +33,8 @@ export class LaneDrainer {
   readonly #log: LogDrain;
   readonly #sends: HeldSends;
   readonly #held: HeldDrain;
+  /** `null`: at least once. */
+  readonly #transactions: LaneTransactions | null;
   #known: Known | null = null;
   readonly #clock: WallClockWatch;
   #lastDrainMs = 0;
@@ -43,8 +46,11 @@ export class LaneDrainer {
     this.#clock = new WallClockWatch(parts.clock);
     this.#clock.wentBack(); // from now on
     this.#stops = new Stops(lane, parts);
-    this.#log = new LogDrain(lane, parts, this.#stops);
-    this.#sends = new HeldSends(lane, parts);
+    const once = parts.delivery === 'exactly-once';
+    this.#transactions = once ? new LaneTransactions(lane, parts) : null;
+    const shared = { stops: this.#stops, transactions: this.#transactions };
+    this.#log = new LogDrain(lane, parts, shared);
+    this.#sends = new HeldSends(lane, parts, this.#transactions);
     this.#held = new HeldDrain(parts, this.#stops, this.#sends);
   }
 
@@ -89,8 +95,9 @@ export class LaneDrainer {
     while (!signal.aborted) {
       this.#lastDrainMs = clock.monotonic();
       if (this.#lastDrainMs - startedMs >= sliceMs) return true;
+      if (store.readLane(this.lane).paused) return false;
+      if (!(await this.#agree(lease, via))) return false;
       const record = store.readLane(this.lane);
-      if (record.paused) return false;
       const holds = await this.#holdsOf(lease, record);
       if (holds === null) return false;
       const held = await this.#held.next({ lease, holds, via, signal });
@@ -101,6 +108,16 @@ export class LaneDrainer {
       if (!(await this.#linger(holds, signal))) return false;
     }
     return false;
+  }
+
+  /** False: the lease was lost. */
+  async #agree(lease: Lease, via: 'job' | 'sweep'): Promise<boolean> {
+    if (this.#transactions === null) return true;
+    const readiness = await this.#transactions.ready({ lease, via });
+    if (readiness !== 'reopened') return readiness === 'ready';
+    this.#known = null; // perhaps some of it was taken back
+    await this.#parts.onStep('reopened', this.lane);
+    return true;
   }
 
   /**
@@ -149,9 +166,15 @@ export class LaneDrainer {
 
   /** Gives the connections up when nothing was sent for `idleMs`; kafkajs polls while connected. */
   async closeIdleSender(idleMs: number): Promise<void> {
-    const { clock, leases } = this.#parts;
-    if (leases.uses(this.lane) || clock.monotonic() - this.#lastDrainMs < idleMs) return;
+    const { clock } = this.#parts;
+    if (clock.monotonic() - this.#lastDrainMs >= idleMs) await this.rest();
+  }
+
+  /** Gives the connections up, unless a drain uses them. */
+  async rest(): Promise<void> {
+    if (this.#parts.leases.uses(this.lane)) return;
     await this.#log.rest();
     await this.#sends.rest();
+    await this.#transactions?.rest();
   }
 }

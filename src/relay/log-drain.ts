@@ -11,7 +11,7 @@
 import { invariant } from '../core/errors.ts';
 import type { LoggedEvent } from '../core/event.ts';
 import type { Hold } from '../outbox/held.ts';
-import type { PartitionAck, Sender, SendFailure } from '../sink/driver.ts';
+import type { PartitionAck, Sender, SendFailure, SendOutcome } from '../sink/driver.ts';
 import {
   type Batch,
   type BlockedEvent,
@@ -25,6 +25,8 @@ import { LaneJournal, type LaneParts } from './lane-parts.ts';
 import { ledgerOf } from './ledger.ts';
 import { refuse, stopAfterMs } from './refusal.ts';
 import type { Owned, Stops } from './stops.ts';
+import { forgotten } from './topics.ts';
+import type { LaneTransactions } from './transactions.ts';
 
 /** `narrowed`: nothing was settled, and the next try is another one. */
 export type Progress = 'sent' | 'narrowed' | 'empty' | 'leaseLost';
@@ -35,6 +37,14 @@ export interface LogWork extends Owned {
   readonly signal: AbortSignal;
 }
 
+/** A batch on its way. */
+interface Sent {
+  readonly work: LogWork;
+  readonly batch: Batch;
+  /** What it leaves out, set aside already; `null`: nothing is yet. */
+  readonly aside: readonly Hold[] | null;
+}
+
 type Answer = { readonly acks: readonly PartitionAck[] } | RecordFault;
 
 export class LogDrain {
@@ -42,6 +52,7 @@ export class LogDrain {
   readonly #parts: LaneParts;
   readonly #journal: LaneJournal;
   readonly #stops: Stops;
+  readonly #transactions: LaneTransactions | null;
   readonly #share: GovernorShare;
   #sender: Sender | null = null;
   /** Events a batch may have now: halves when a record is refused, doubles when one is sent. */
@@ -53,8 +64,14 @@ export class LogDrain {
   /** The one event of a send that failed as nobody knows why. */
   #suspect: number | null = null;
 
-  constructor(lane: number, parts: LaneParts, stops: Stops) {
+  constructor(
+    lane: number,
+    parts: LaneParts,
+    shared: { readonly stops: Stops; readonly transactions: LaneTransactions | null },
+  ) {
+    const { stops, transactions } = shared;
     this.#lane = lane;
+    this.#transactions = transactions;
     this.#parts = parts;
     this.#journal = new LaneJournal(lane, parts);
     this.#stops = stops;
@@ -78,11 +95,36 @@ export class LogDrain {
     if (!mayGo) return 'narrowed';
     if (!store.holdsLane(work.lease)) return this.#journal.leaseLost(work.lease);
     await onStep('checked', this.#lane);
-    if (batch.records.length === 0) return this.#settle(work, batch, { acks: [] });
-    const outcome = await this.#send(batch);
-    await onStep('sent', this.#lane);
-    if (outcome.kind === 'acked') return this.#settle(work, batch, outcome);
-    return this.#afterFailure(work, batch, outcome);
+    const sent = { work, batch, aside: null };
+    if (batch.records.length === 0) return this.#settle(sent, { acks: [] });
+    return this.#transactions === null
+      ? this.#sendBatch(sent, () => this.#send(batch))
+      : this.#sendOnce(sent, this.#transactions);
+  }
+
+  async #sendBatch(sent: Sent, send: () => Promise<SendOutcome>): Promise<Progress> {
+    const outcome = await send();
+    await this.#parts.onStep('sent', this.#lane);
+    if (outcome.kind === 'acked') return this.#settle(sent, outcome);
+    return this.#afterFailure(sent, outcome);
+  }
+
+  /** What the transaction passes without sending it is set aside before. */
+  async #sendOnce({ work, batch }: Sent, transactions: LaneTransactions): Promise<Progress> {
+    const { store, onStep } = this.#parts;
+    const aside = this.#asideOf(batch);
+    if (aside.length > 0) {
+      const isKept = await this.#keepPauses(work, batch);
+      const set = () => store.recovery.setAside(work.lease, aside);
+      if (!isKept || !(await this.#journal.persist(set)))
+        return this.#journal.leaseLost(work.lease);
+      await onStep('setAside', this.#lane);
+    }
+    const id = store.recovery.idOf(this.#lane, batch.lastSeq);
+    invariant(id !== null, 'the last event of a batch is in the log', { seq: batch.lastSeq });
+    const passed = { from: work.cursor, aside: aside.length };
+    const mark = transactions.logMark({ seq: batch.lastSeq, id }, passed);
+    return this.#sendBatch({ work, batch, aside }, () => transactions.send(batch.records, mark));
   }
 
   /** The part of the events that can be dealt with now, never none of them. */
@@ -140,20 +182,23 @@ export class LogDrain {
   }
 
   /** @param answer what Kafka said: that it took them all, or no to the one record of the batch */
-  async #settle(work: LogWork, batch: Batch, answer: Answer): Promise<Progress> {
+  async #settle({ work, batch, aside }: Sent, answer: Answer): Promise<Progress> {
     const { emitter, bounds, onStep, store } = this.#parts;
     const { lease, via, holds } = work;
     const acked = 'acks' in answer;
     const delivered = acked ? batch.records.length : 0;
     const ledger = acked ? ledgerOf(batch, answer.acks) : [];
     const faults = acked ? batch.faults : [...batch.faults, answer];
-    const stepAside = [...batch.blocked.map(toHold), ...faults.map((fault) => this.#refuse(fault))];
-    if (stepAside.length > 0 && !(await this.#keepPauses(work, batch))) {
+    const now = acked ? [] : [this.#refuse(answer)];
+    const fresh = [...(aside === null ? this.#asideOf(batch) : []), ...now];
+    const stepAside = [...(aside ?? []), ...fresh];
+    if (fresh.length > 0 && !(await this.#keepPauses(work, batch))) {
       return this.#journal.leaseLost(lease);
     }
-    const settlement = { cursor: batch.lastSeq, delivered, via, holds: stepAside, ledger };
+    const settlement = { cursor: batch.lastSeq, delivered, via, holds: fresh, ledger };
     const moved = await this.#journal.persist(() => store.settle(lease, settlement));
     if (!moved) return this.#journal.leaseLost(lease);
+    this.#transactions?.settled();
     const heads = new Set(stepAside.flatMap(({ seq, refusal }) => (refusal?.blocks ? [seq] : [])));
     for (const { event } of faults) if (heads.has(event.seq)) holds.addHead(event);
     if (faults.length > 0) holds.nextDueAtMs = store.held.nextDueAtMs(this.#lane);
@@ -165,6 +210,11 @@ export class LogDrain {
     if (count > 0)
       emitter.emit('delivered', { lane: this.#lane, count, cursor: batch.lastSeq, via });
     return 'sent';
+  }
+
+  /** What the batch leaves out. */
+  #asideOf({ blocked, faults }: Batch): Hold[] {
+    return [...blocked.map(toHold), ...faults.map((fault) => this.#refuse(fault))];
   }
 
   #keepPauses(work: LogWork, batch: Batch): Promise<boolean> {
@@ -190,7 +240,8 @@ export class LogDrain {
     return { seq, partition: null, refusal: refuse(refused, store.held.readBudget(seq), refusals) };
   }
 
-  async #afterFailure(work: LogWork, batch: Batch, failure: SendFailure): Promise<Progress> {
+  async #afterFailure(sent: Sent, failure: SendFailure): Promise<Progress> {
+    const { work, batch } = sent;
     const { circuit, topics } = this.#parts;
     const { kind, code, message } = failure;
     const refused = kind === 'refused-record' || kind === 'refused-topic';
@@ -211,9 +262,9 @@ export class LogDrain {
         this.#suspect = event.seq;
         return this.#journal.fail(work.lease, failure, event.seq);
       }
-      return this.#settle(work, batch, { event, code, message, mayDie: kind !== 'bug' });
+      return this.#settle(sent, { event, code, message, mayDie: kind !== 'bug' });
     }
-    circuit.open(failure);
+    if (kind !== 'fenced') circuit.open(failure);
     return this.#journal.fail(work.lease, failure, null);
   }
 
@@ -258,9 +309,4 @@ const toHold = ({ seq, partition }: BlockedEvent): Hold => ({ seq, partition, re
 /** Nothing that passes within two seconds. */
 function isFinal({ kind, code }: SendFailure): boolean {
   return kind === 'refused-topic' && code !== 'UNKNOWN_TOPIC_OR_PARTITION';
-}
-
-function forgotten(topic: string): SendFailure {
-  const message = `what was known about ${topic} is out of date`;
-  return { kind: 'partition-away', code: 'TOPIC_FORGOTTEN', message, topic, cause: null };
 }

@@ -27,7 +27,7 @@ import type { RelayEmitter } from './events.ts';
 import { Governor, type GovernorRates } from './governor.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { LaneDrainer } from './lane.ts';
-import type { StepHook } from './lane-parts.ts';
+import type { Delivery, StepHook } from './lane-parts.ts';
 import { LeaseKeeper } from './lease.ts';
 import { watchLogins } from './login-watch.ts';
 import { Prober } from './prober.ts';
@@ -63,6 +63,7 @@ export interface RelayParts {
   readonly retentionMs: number;
   readonly deadLetter: Omit<RefusalRules, 'retry'>;
   readonly governor: GovernorRates;
+  readonly delivery: Delivery;
   readonly onStep: StepHook;
   /** Whether the driver has to log in to Kafka. */
   readonly logsIn: boolean;
@@ -175,6 +176,7 @@ export class RelayCore {
   async #close(endMs: number): Promise<void> {
     const { driver, clock } = this.#parts;
     await this.#beforeEnd(endMs, this.#housekeeping.stop());
+    await this.#beforeEnd(endMs, this.#rest());
     await driver.close(Math.max(1, endMs - clock.monotonic()));
     if (this.#presence === null) return;
     const beat = this.#housekeeping.beat('stopped');
@@ -183,6 +185,14 @@ export class RelayCore {
       beat.catch((error: unknown) => this.#report(error)),
     );
     await this.#presence.withdraw().catch((error: unknown) => this.#report(error));
+  }
+
+  /** A clean end says so in the file. */
+  async #rest(): Promise<void> {
+    const resting = this.#drainers.map((drainer) => drainer.rest());
+    for (const { reason } of (await Promise.allSettled(resting)).filter(isRejected)) {
+      this.#report(reason);
+    }
   }
 
   /** Resolves with the work, or without it at the end. */
@@ -231,11 +241,13 @@ export class RelayCore {
   }
 }
 
+const isRejected = (one: PromiseSettledResult<void>) => one.status === 'rejected';
+
 function createDrainers(
   parts: RelayParts,
   shared: { circuit: Circuit; topics: Topics; leases: LeaseKeeper; commits: Commits },
 ): LaneDrainer[] {
-  const { store, driver, clock, emitter, partitioner, source, onStep } = parts;
+  const { store, driver, clock, emitter, partitioner, source, delivery, onStep } = parts;
   const { lanes } = store.identity;
   const sourceBytes = source === null ? null : Buffer.from(source);
   const governor = new Governor(parts.governor, clock);
@@ -243,8 +255,9 @@ function createDrainers(
   const rules = { lanes, partitionBytes, source: sourceBytes, partitioner };
   const refusals = { ...parts.deadLetter, retry: parts.retry };
   const times = { sendTimeoutMs: parts.sendTimeoutMs, sliceMs: parts.drainSliceMs };
-  const common = { store, driver, clock, emitter, bounds, rules, refusals, governor, onStep };
+  const common = { store, driver, clock, emitter, bounds, rules, refusals, governor };
+  const how = { delivery, onStep };
   return Array.from({ length: lanes }, (_, lane) => {
-    return new LaneDrainer(lane, { ...common, ...times, ...shared });
+    return new LaneDrainer(lane, { ...common, ...how, ...times, ...shared });
   });
 }

@@ -129,3 +129,9 @@ export class Topics {
     }
   }
 }
+
+/** Another lane's failed send has made the topic unknown again since it was learnt. */
+export function forgotten(topic: string): SendFailure {
+  const message = `what was known about ${topic} is out of date`;
+  return { kind: 'partition-away', code: 'TOPIC_FORGOTTEN', message, topic, cause: null };
+}

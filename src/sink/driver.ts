@@ -91,11 +91,64 @@ export interface Sender {
   close(): Promise<void>;
 }
 
+/** A number that is committed with a batch, or not at all. */
+export interface SlotMark {
+  readonly slot: number;
+  /** From 0. */
+  readonly number: number;
+  /** At most 1,000 characters. */
+  readonly note: string;
+}
+
+/** Whose transactions, and where their watermarks are kept. */
+export interface TransactionNames {
+  /** The newest sender with this id is the only one that can commit. */
+  readonly transactionalId: string;
+  /** Keeps the outbox's watermarks apart from all others. */
+  readonly group: string;
+  /** Slots of the whole outbox. */
+  readonly slots: number;
+}
+
+export type OpenOutcome =
+  /** By slot; one that has none is not in it. */
+  { readonly kind: 'opened'; readonly watermarks: ReadonlyMap<number, SlotMark> } | SendFailure;
+
+/** One ordered stream of transactions; a lane has one. Calls do not overlap. */
+export interface TransactionalSender {
+  /** Whether {@link TransactionalSender.send} is legal: opened, and nothing has failed since. */
+  readonly isOpen: boolean;
+  /**
+   * Whether the last send has asked for its commit and not heard of it: Kafka may have it or not.
+   * The next opening settles that, one way or the other.
+   */
+  readonly inDoubt: boolean;
+  /**
+   * Takes the place of every other sender with this id, settles what that one left open, and
+   * tells the watermarks. Makes the topic of the watermarks if need be. Waits at most `deadlineMs`.
+   */
+  open(deadlineMs: number): Promise<OpenOutcome>;
+  /**
+   * Sends the records, perhaps none, and the marks, at least one, in one transaction. After
+   * any outcome but `acked` it is not open any more. What concerns the watermarks is never a
+   * refusal of the records.
+   */
+  send(
+    records: readonly SinkRecord[],
+    marks: readonly SlotMark[],
+    deadlineMs: number,
+  ): Promise<SendOutcome>;
+  /** Gives the connection up. Legal twice, and before it was opened. */
+  close(): Promise<void>;
+}
+
 /** A Kafka client behind our words; a test may bring its own. */
 export interface Driver {
   readonly name: string;
   /** A sender of its own connection and producer. `label` names it in logs. */
   createSender(label: string): Sender;
+  /** A sender of transactions; a driver without it delivers at least once only. */
+  createTransactionalSender?(label: string, names: TransactionNames): TransactionalSender;
   /**
    * Asks for the leaders of these topics, at most `deadlineMs`, and answers for each; an empty
    * list asks only whether a broker answers. Creates nothing.

@@ -88,6 +88,7 @@ export class RelayBench {
       logsIn: false,
       onStep: (step, lane) => this.onStep(step, lane),
       governor: options.governor ?? { eventsPerSecond: null, bytesPerSecond: null },
+      delivery: 'at-least-once',
       deadLetter: { deadBlocks: order === 'block', deadLetterTopic },
     });
   }

@@ -27,6 +27,10 @@ interface Row {
   readonly orderKey: Buffer | null;
   readonly state: 'retrying' | 'blocked' | 'dead' | 'skipped';
   readonly sending: 0 | 1;
+  /** Set aside for a transaction of which nobody knows yet. */
+  readonly ahead: 0 | 1;
+  /** Of its lane: Kafka may have what was being sent when its relay ended. */
+  readonly open: 0 | 1;
   readonly owner: string | null;
 }
 
@@ -96,6 +100,7 @@ export class Acts {
 
   run({ verb, filter, limit }: Act, around: Surroundings): ActResult {
     const { named, nowMs } = around;
+    const isAlive = (owner: string | null) => owner !== null && around.isAlive(owner);
     this.#refuseUnfit(verb, named);
     const where = whereOf({ ...filter, states: wanted(verb, filter) }, nowMs);
     const matched = Number(
@@ -107,11 +112,14 @@ export class Acts {
     const rows = this.#db
       .prepare(`
         SELECT h.seq, h.lane, h.topic, h.order_key AS orderKey, h.state, l.owner,
-          h.send_no IS NOT NULL AS sending ${where.from}
+          h.send_no IS NOT NULL AS sending, h.seq > l.cursor AS ahead, l.open
+          ${where.from}
         WHERE 1 ${where.sql} ORDER BY h.seq LIMIT @limit`)
       .all({ ...where.values, limit }) as Row[];
     const flying = new Set(
-      rows.filter((row) => row.sending === 1 && row.owner !== null && around.isAlive(row.owner)),
+      rows.filter(
+        (row) => row.ahead === 1 || (row.sending === 1 && (row.open === 1 || isAlive(row.owner))),
+      ),
     );
     if (flying.size > 0 && (named.length > 0 || flying.size === rows.length)) {
       const [first] = flying;

@@ -160,11 +160,11 @@ export class SqliteHeldStore implements HeldStore {
     return this.#asOwner('freeing held events', lease, () => this.#mend(lease.lane, rules));
   }
 
-  beginSend(lease: Lease, seqs: readonly number[]): Promise<'begun' | 'changed' | 'leaseLost'> {
+  beginSend(lease: Lease, seqs: readonly number[]): Promise<number | 'changed' | 'leaseLost'> {
     return this.#writer.write('marking held events', () => {
       const sendNo = this.#lanes.nextSendNo(lease);
       if (sendNo === null) return 'leaseLost';
-      return this.#rows.mark(lease.lane, seqs, sendNo) ? 'begun' : 'changed';
+      return this.#rows.mark(lease.lane, seqs, sendNo) ? sendNo : 'changed';
     });
   }
 

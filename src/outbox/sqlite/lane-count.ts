@@ -4,6 +4,7 @@
  * A key's lane follows from the number of lanes, so no event may wait and no relay may live while
  * it changes. Writers need not be stopped: they read the number in the transaction that stores.
  */
+import { randomUUID } from 'node:crypto';
 import { LanesInUseError } from '../../core/errors.ts';
 import type { Database } from './database.ts';
 import { isBusy, toOutboxError } from './failures.ts';
@@ -64,5 +65,6 @@ function replaceLanes(db: Database, lanes: number): void {
     SET delivered = @delivered, delivered_by_job = @byJob, rounds_used_up = @rounds,
       removed = @removed
     WHERE lane = 0`).run({ ...totals });
-  db.prepare('UPDATE outbox_meta SET lanes = ?').run(lanes);
+  // A lane's slot of the watermarks is another one's now: a new group begins without any.
+  db.prepare('UPDATE outbox_meta SET lanes = ?, incarnation = ?').run(lanes, randomUUID());
 }

@@ -2,6 +2,7 @@
  * What operators see and do, on a connection of its own. Every act is one IMMEDIATE transaction
  * with its audit row in it: a kill -9 anywhere leaves both or neither.
  */
+import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../core/clock.ts';
 import { EventNotFoundError } from '../../core/errors.ts';
 import type {
@@ -15,6 +16,7 @@ import type {
   OperatorStore,
   Page,
   PauseAct,
+  ResetAct,
   SeqRange,
   WholeEvent,
 } from '../operator.ts';
@@ -158,8 +160,19 @@ export class SqliteOperator implements OperatorStore {
     return result.changed;
   }
 
+  resetWatermarks(act: ResetAct): number {
+    const result = this.#write(act, () => {
+      const { changes } = this.#db
+        .prepare('UPDATE outbox_lanes SET open = 0, held_revision = held_revision + 1')
+        .run();
+      this.#db.prepare('UPDATE outbox_meta SET incarnation = ?').run(randomUUID());
+      return { changed: changes };
+    });
+    return result.changed;
+  }
+
   /** Nothing changed, nothing to tell: only what was done is audited. */
-  #write<T extends { readonly changed: number }>(act: Act | PauseAct, work: () => T): T {
+  #write<T extends { readonly changed: number }>(act: Act | PauseAct | ResetAct, work: () => T): T {
     const transaction = this.#db.transaction(() => {
       const result = work();
       if (result.changed > 0) {
@@ -189,9 +202,10 @@ export class SqliteOperator implements OperatorStore {
     }
   }
 
-  #audit(act: Act | PauseAct, counts: object): void {
+  #audit(act: Act | PauseAct | ResetAct, counts: object): void {
     const { actor, verb, reason } = act;
-    const what = 'filter' in act ? { filter: readable(act.filter) } : { target: act.target };
+    const target = 'target' in act ? { target: act.target } : {};
+    const what = 'filter' in act ? { filter: readable(act.filter) } : target;
     this.#db
       .prepare('INSERT INTO outbox_audit (at, actor, verb, reason, detail) VALUES (?, ?, ?, ?, ?)')
       .run(this.#clock.now(), actor, verb, reason, JSON.stringify({ ...what, ...counts }));

@@ -26,6 +26,7 @@ import { LogTable } from './log.ts';
 import { oldestCode, refuseTooOld } from './migrate.ts';
 import { Presence } from './presence.ts';
 import { Pruner } from './pruner.ts';
+import { SqliteRecoveryStore } from './recovery.ts';
 import { Reserve } from './reserve.ts';
 import { Room, walBytesOf } from './room.ts';
 import { Writer } from './writer.ts';
@@ -42,6 +43,7 @@ export interface SqliteStoreParts {
 export class SqliteStore implements OutboxStore {
   readonly identity: OutboxIdentity;
   readonly held: SqliteHeldStore;
+  readonly recovery: SqliteRecoveryStore;
   readonly #db: Database;
   readonly #path: string;
   readonly #clock: Clock;
@@ -84,6 +86,7 @@ export class SqliteStore implements OutboxStore {
       ledger: this.#ledger,
     };
     this.held = new SqliteHeldStore(parts);
+    this.recovery = new SqliteRecoveryStore(parts);
     this.#log = new LogTable(db);
     this.#pruner = new Pruner(db, this.#log);
     this.#presence = new Presence(Constructor, path);

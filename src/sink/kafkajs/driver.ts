@@ -6,17 +6,26 @@
  */
 import { within } from '../../core/clock.ts';
 import { classify } from '../classify.ts';
-import type { Driver, LeadersOutcome, Sender, SendFailure, SinkRecord } from '../driver.ts';
+import type {
+  Driver,
+  LeadersOutcome,
+  Sender,
+  SendFailure,
+  SinkRecord,
+  TransactionalSender,
+  TransactionNames,
+} from '../driver.ts';
 import { type Admin, Client, type KafkaJsOptions } from './client.ts';
 import { type Answers, TopicInquiry } from './leaders.ts';
 import { KafkaJsSender } from './sender.ts';
+import { KafkaJsTransactionalSender } from './transactions.ts';
 
 const adminIdleMs = 10_000;
 
 class KafkaJsDriver implements Driver {
   readonly name = 'kafkajs';
   readonly #options: KafkaJsOptions;
-  readonly #senders = new Set<KafkaJsSender>();
+  readonly #senders = new Set<{ close(): Promise<void> }>();
   readonly #inquiry: TopicInquiry;
   #admin: { readonly client: Client; readonly ready: Promise<Admin> } | null = null;
   #cancelIdle: () => void = () => {};
@@ -34,6 +43,18 @@ class KafkaJsDriver implements Driver {
     const send = async (records: readonly SinkRecord[], deadlineMs: number) =>
       this.#closed ? closed : sender.send(records, deadlineMs);
     return { send, close: () => sender.close() };
+  }
+
+  createTransactionalSender(label: string, names: TransactionNames): TransactionalSender {
+    const forget = () => this.#senders.delete(sender);
+    const given = { label, names };
+    const sender: KafkaJsTransactionalSender = new KafkaJsTransactionalSender(
+      this.#options,
+      given,
+      forget,
+    );
+    this.#senders.add(sender);
+    return sender;
   }
 
   leaders(topics: readonly string[], deadlineMs: number): Promise<LeadersOutcome> {

@@ -74,8 +74,8 @@ export class KafkaJsSender implements Sender {
     const producer = this.#producer ?? (await this.#connect(deadlineMs));
     phase.sending = true;
     this.#records += records.length;
-    const bare = records.find(({ headers }) => headers.some(([, value]) => value === null));
-    if (bare !== undefined) return nullHeader(bare);
+    const bare = nullHeader(records);
+    if (bare !== null) return bare;
     const topicMessages = groupByTopic(records);
     const compression = compressionOf(this.#options.compression ?? 'none');
     const options = { acks: -1, timeout: deadlineMs, compression };
@@ -136,7 +136,7 @@ export class KafkaJsSender implements Sender {
 }
 
 /** What kafkajs says when it looks for the broker that leads a partition without a leader. */
-function leaderless(failure: SendFailure): SendFailure {
+export function leaderless(failure: SendFailure): SendFailure {
   if (failure.code !== 'KafkaJSBrokerNotFound' || !/Broker -1 /.test(failure.message))
     return failure;
   const message = 'a partition has no leader';
@@ -144,12 +144,17 @@ function leaderless(failure: SendFailure): SendFailure {
 }
 
 /** From a foreign writer; kafkajs throws on it (`sizeOfHeaders` measures null). */
-function nullHeader({ topic }: SinkRecord): SendOutcome {
+export function nullHeader(records: readonly SinkRecord[]): SendFailure | null {
+  const bare = records.find(({ headers }) => headers.some(([, value]) => value === null));
+  if (bare === undefined) return null;
+  const { topic } = bare;
   const message = 'kafkajs cannot write a header without a value';
   return { kind: 'refused-record', code: 'NULL_HEADER', message, topic, cause: null };
 }
 
-function groupByTopic(records: readonly SinkRecord[]): { topic: string; messages: Message[] }[] {
+export function groupByTopic(
+  records: readonly SinkRecord[],
+): { topic: string; messages: Message[] }[] {
   const topics = new Map<string, Message[]>();
   for (const record of records) {
     let messages = topics.get(record.topic);

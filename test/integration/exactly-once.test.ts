@@ -1,0 +1,180 @@
+/** `delivery: 'exactly-once'` for a consumer that reads what is committed: killed, frozen, lost. */
+import { copyFileSync, rmSync } from 'node:fs';
+import kafkajs from 'kafkajs';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type DrainStep, openStatus, type RelayOptions } from '../../src/index.ts';
+import { watermarkTopic } from '../../src/sink/kafkajs/watermarks.ts';
+import { Child } from '../support/child.ts';
+import { KafkaBroker } from '../support/kafka.ts';
+import { allDelivered, Scene } from '../support/scene.ts';
+import { until } from '../support/wait.ts';
+
+const batchEvents = 50;
+const lanes = 2;
+const once = { ...allDelivered, duplicated: 0 };
+
+let kafka: KafkaBroker;
+let scene: Scene;
+
+beforeAll(async () => {
+  kafka = await KafkaBroker.start();
+});
+afterAll(() => kafka?.stop());
+beforeEach(async () => {
+  scene = new Scene(lanes);
+});
+afterEach(() => scene.close());
+
+interface Fault {
+  readonly killAt?: DrainStep;
+  readonly freezeAt?: DrainStep;
+  readonly killOn?: number;
+}
+
+function startRelay(options: Fault & Partial<RelayOptions> = {}): Child {
+  const how = { delivery: 'exactly-once', createTopics: 'never', batchEvents };
+  const given = { db: scene.db, brokers: [kafka.address], ...how, ...options };
+  const child = Child.node('test/support/relay-child.ts', [JSON.stringify(given)]);
+  scene.onClose(() => child.kill());
+  return child;
+}
+
+/** Behind these in each partition nothing can be that was sent before. */
+async function enqueueLast(status: ReturnType<typeof openStatus>): Promise<void> {
+  scene.enqueue(60);
+  await until('the last ones are delivered', () => status.read().pending === 0);
+}
+
+function statusOf() {
+  const status = openStatus(scene.db);
+  scene.onClose(() => status.close());
+  return status;
+}
+
+async function deleteWatermarks(): Promise<void> {
+  const client = new kafkajs.Kafka({
+    brokers: [kafka.address],
+    logLevel: kafkajs.logLevel.NOTHING,
+  });
+  const admin = client.admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: [watermarkTopic] });
+  const isGone = async () => !(await admin.listTopics()).includes(watermarkTopic);
+  await until('the topic of the watermarks is gone', isGone);
+  await admin.disconnect();
+}
+
+describe('killed', () => {
+  it.each<[DrainStep, number]>([
+    ['claimed', 1],
+    ['reopened', 1],
+    ['read', 5],
+    ['checked', 5],
+    ['sent', 1],
+    ['sent', 6],
+    ['settled', 5],
+  ])('at %s, the %i. time, loses, repeats and reorders nothing', async (killAt, killOn) => {
+    await kafka.createTopic(scene.topic);
+    scene.enqueue(1_000);
+    expect((await startRelay({ killAt, killOn }).ended).signal).toBe('SIGKILL');
+    scene.enqueue(200);
+    startRelay();
+    const status = statusOf();
+    await until('all is delivered', () => status.read().pending === 0);
+    await enqueueLast(status);
+    expect(await scene.account(kafka)).toMatchObject({ ...once, delivered: 1_260 });
+    expect(status.read()).toMatchObject({ delivered: 1_260, held: 0 });
+  });
+
+  it.each<DrainStep>(['setAside', 'sent', 'heldMarked', 'heldSent', 'heldSettled'])(
+    'at %s, beside and amid events that are set aside',
+    async (killAt) => {
+      const missing = `${scene.topic}-missing`;
+      await kafka.createTopic(scene.topic);
+      const retry = { retries: 5, delayMs: 500 };
+      scene.enqueue(100, { topic: missing });
+      const first = startRelay({ retry });
+      const status = statusOf();
+      await until('they are set aside', () => status.read().held === 100);
+      await first.kill();
+      for (let round = 0; round < 10; round += 1) {
+        scene.enqueue(30);
+        scene.enqueue(30, { topic: missing });
+      }
+      if (killAt.startsWith('held')) await kafka.createTopic(missing);
+      const killed = startRelay({ killAt, killOn: 3, retry });
+      expect((await killed.ended).signal).toBe('SIGKILL');
+      if (!killAt.startsWith('held')) await kafka.createTopic(missing);
+      startRelay({ retry });
+      await until('all is delivered', () => status.read().delivered === 700);
+      const records = [
+        ...(await kafka.consume(scene.topic, 300)),
+        ...(await kafka.consume(missing, 400)),
+      ];
+      expect(scene.check(records)).toMatchObject({ ...once, delivered: 700 });
+    },
+  );
+});
+
+describe('a relay that is frozen beyond its lease and woken', () => {
+  it.each<DrainStep>(['checked', 'sent'])('at %s, sends nothing any more', async (freezeAt) => {
+    await kafka.createTopic(scene.topic);
+    scene.enqueue(1_000);
+    const leaseMs = 3_000;
+    const sendTimeoutMs = 2_000;
+    const frozen = startRelay({ freezeAt, killOn: 4, leaseMs, sendTimeoutMs });
+    const status = statusOf();
+    await until('some are delivered', () => status.read().delivered > 0);
+    const other = startRelay({ leaseMs, sendTimeoutMs });
+    await until('all is delivered', () => status.read().pending === 0);
+    frozen.signal('SIGCONT');
+    scene.enqueue(500);
+    await until('all is delivered', () => status.read().pending === 0);
+    await enqueueLast(status);
+    expect(await scene.account(kafka)).toMatchObject({ ...once, delivered: 1_560 });
+    expect(other.errors).toEqual([]);
+  });
+});
+
+describe('watermarks', () => {
+  it('of a file that was restored from an older copy stop it', async () => {
+    await kafka.createTopic(scene.topic);
+    scene.enqueue(100);
+    await scene.outbox.transaction(() => {}); // everything is in the file
+    const copy = `${scene.db}.copy`;
+    const relay = scene.relay(kafka.address, { delivery: 'exactly-once', batchEvents: 10 });
+    copyFileSync(scene.db, copy);
+    copyFileSync(`${scene.db}-wal`, `${copy}-wal`);
+    await relay.start();
+    await scene.drained(relay);
+    await relay.stop();
+    await scene.outbox.close();
+    for (const end of ['', '-wal']) copyFileSync(`${copy}${end}`, `${scene.db}${end}`);
+    rmSync(`${scene.db}-shm`, { force: true });
+    const restored = scene.relay(kafka.address, { delivery: 'exactly-once' });
+    const failed = new Promise((resolve) => restored.once('laneFailed', resolve));
+    await restored.start();
+    expect(await failed).toMatchObject({ failure: { code: 'WATERMARK_AHEAD' } });
+    expect(restored.status().delivered).toBe(0);
+  });
+
+  it('that are gone after a kill stop it, and after a clean end do not', async () => {
+    await kafka.createTopic(scene.topic);
+    scene.enqueue(300);
+    const status = statusOf();
+    const clean = startRelay();
+    await until('all is delivered', () => status.read().pending === 0);
+    clean.signal('SIGTERM');
+    await clean.ended;
+    await deleteWatermarks();
+    scene.enqueue(300);
+    expect((await startRelay({ killAt: 'sent', killOn: 3 }).ended).signal).toBe('SIGKILL');
+    await deleteWatermarks();
+    startRelay();
+    const isStopped = () => {
+      return status.read().lanes.some(({ failure }) => failure?.code === 'WATERMARK_MISSING');
+    };
+    await until('a lane is stopped', isStopped);
+    expect(status.read().delivered).toBeLessThan(600);
+  });
+});

@@ -195,7 +195,9 @@ function independentClient(address: string): Kafka {
 export async function hasLeaders(admin: Admin, topic: string): Promise<boolean> {
   try {
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    return topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0));
+    const areKnown = topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0));
+    if (areKnown) await admin.fetchTopicOffsets(topic); // what is known may not serve yet
+    return areKnown;
   } catch {
     return false; // not heard of yet: asked again until the deadline
   }

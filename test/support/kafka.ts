@@ -195,7 +195,8 @@ function independentClient(address: string): Kafka {
 export async function hasLeaders(admin: Admin, topic: string): Promise<boolean> {
   try {
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    const areKnown = topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0));
+    const partitions = topics.flatMap((one) => one.partitions);
+    const areKnown = partitions.every(({ leader }) => leader >= 0);
     if (areKnown) await admin.fetchTopicOffsets(topic); // what is known may not serve yet
     return areKnown;
   } catch {

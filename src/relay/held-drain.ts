@@ -46,6 +46,8 @@ export class HeldDrain {
   /** How far an ended stop's events were gone through. */
   readonly #passed = new Map<string, number>();
   #turn = 0;
+  /** The first event of a send that failed though Kafka answers. */
+  #doubted: number | null = null;
 
   constructor(parts: LaneParts, stops: Stops, sends: HeldSends) {
     const { lane } = sends;
@@ -139,7 +141,8 @@ export class HeldDrain {
   /** Heads that are due: one that was refused alone, new heads with what waits behind them. */
   async #retry(work: HeldWork): Promise<Progress> {
     const { clock, store, bounds } = this.#parts;
-    const due = store.held.readDue(this.#lane, clock.now(), this.#eventsMax);
+    const limit = { events: this.#eventsMax, bytes: bounds.bytes };
+    const due = store.held.readDue(this.#lane, clock.now(), limit);
     const { stay, go } = this.#sortOut(work, due);
     if (stay.length > 0) return this.#defer(work, stay);
     const [first] = go;
@@ -169,7 +172,7 @@ export class HeldDrain {
     const { clock, refusals } = this.#parts;
     const untilMs = clock.now() + slowestMs(refusals.retry);
     const seqs = events.map(({ seq }) => seq);
-    return this.#sends.change(work, { deferred: { seqs, untilMs } });
+    return this.#sends.change(work, { deferred: { state: 'retrying', seqs, untilMs } });
   }
 
   async #send(work: HeldWork, group: Group): Promise<Progress> {
@@ -182,15 +185,17 @@ export class HeldDrain {
     const batch = buildBatch(group.events, state, rules);
     const [fault] = batch.faults;
     if (batch.lastSeq === 0) return this.#afterQuestion(work, group, learnt);
-    // First: what was sent of a stop's events is not looked at again.
-    if (fault !== undefined) return this.#refuse(work, fault);
+    if (fault !== undefined) {
+      // Those before it first: one of its key must not come to wait behind it.
+      const before = group.events.slice(0, group.events.indexOf(fault.event as HeldEvent));
+      if (before.length > 0) return this.#send(work, { ...group, events: before });
+      return this.#refuse(work, fault);
+    }
     const mayGo = await this.#sends.mayGo(batch.records, work.signal);
     if (work.signal.aborted) return 'empty';
     if (!mayGo) return 'narrowed';
-    const begun = await store.held.beginSend(
-      work.lease,
-      batch.events.map(({ seq }) => seq),
-    );
+    const seqs = batch.events.map(({ seq }) => seq);
+    const begun = await store.held.beginSend(work.lease, seqs);
     if (begun === 'leaseLost') return this.#journal.leaseLost(work.lease);
     if (begun === 'changed') return 'narrowed';
     await onStep('heldMarked', this.#lane);
@@ -244,9 +249,18 @@ export class HeldDrain {
       return this.#refuse(work, { event: first, code, message, mayDie: kind !== 'bug' });
     }
     circuit.open(failure);
-    // An operator need not wait for the end of an outage.
-    await this.#sends.change(work, {});
-    return this.#journal.fail(work.lease, failure, null);
+    const away = await circuit.pass();
+    if (away !== null) {
+      // An operator need not wait for the end of an outage.
+      await this.#sends.change(work, {});
+      return this.#journal.fail(work.lease, failure, null);
+    }
+    // Kafka answers: it may have been a moment's trouble. The second time only these wait.
+    if (this.#doubted === first.seq) {
+      return this.#stillStopped(work, { ...group, events: batch.events }, failure);
+    }
+    this.#doubted = first.seq;
+    return this.#sends.change(work, {});
   }
 
   #halve(batch: Batch): Progress {

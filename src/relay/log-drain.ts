@@ -21,6 +21,7 @@ import {
   type RecordFault,
 } from './batch.ts';
 import type { GovernorShare } from './governor.ts';
+import { Holds } from './holds.ts';
 import { LaneJournal, type LaneParts } from './lane-parts.ts';
 import { ledgerOf } from './ledger.ts';
 import { refuse, stopAfterMs } from './refusal.ts';
@@ -146,8 +147,8 @@ export class LogDrain {
     const acked = 'acks' in answer;
     const delivered = acked ? batch.records.length : 0;
     const ledger = acked ? ledgerOf(batch, answer.acks) : [];
-    const faults = acked ? batch.faults : [...batch.faults, answer];
-    const stepAside = [...batch.blocked.map(toHold), ...faults.map((fault) => this.#refuse(fault))];
+    const { faults, blocked } = acked ? batch : behind(answer, batch);
+    const stepAside = [...blocked.map(toHold), ...faults.map((fault) => this.#refuse(fault))];
     if (stepAside.length > 0 && !(await this.#keepPauses(work, batch))) {
       return this.#journal.leaseLost(lease);
     }
@@ -251,6 +252,17 @@ const somePartition = 'a partition';
 function openOnes(names: ReadonlySet<string>, { holds }: Owned): Set<string> {
   const open = [...names].filter((name) => !holds.isPaused(name) && holds.topicStop(name) === null);
   return new Set(open);
+}
+
+/** What cannot be sent as it stands, of the key of a record that was refused, waits behind it. */
+function behind(refused: RecordFault, { blocked, faults }: Batch) {
+  const head = Holds.none();
+  head.addHead(refused.event);
+  const waits = faults.filter(({ event }) => head.hasHead(event));
+  return {
+    faults: [refused, ...faults.filter((fault) => !waits.includes(fault))],
+    blocked: [...blocked, ...waits.map(({ event }) => ({ ...event, partition: null }))],
+  };
 }
 
 const toHold = ({ seq, partition }: BlockedEvent): Hold => ({ seq, partition, refusal: null });

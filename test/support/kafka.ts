@@ -114,7 +114,7 @@ export class KafkaBroker {
         topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
         waitForLeaders: false, // it gives up when the broker has not heard of the topic yet
       });
-      await until(`${topic} has its leaders`, () => hasLeaders(admin, topic));
+      await until(`${topic} takes records`, () => serves(admin, topic));
     } finally {
       await admin.disconnect();
     }
@@ -192,13 +192,21 @@ function independentClient(address: string): Kafka {
   });
 }
 
+/** A leader that is known may not serve yet. From then on the admin asks about this topic, too. */
+async function serves(admin: Admin, topic: string): Promise<boolean> {
+  if (!(await hasLeaders(admin, topic))) return false;
+  try {
+    await admin.fetchTopicOffsets(topic);
+    return true;
+  } catch {
+    return false; // asked again until the deadline
+  }
+}
+
 export async function hasLeaders(admin: Admin, topic: string): Promise<boolean> {
   try {
     const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-    const partitions = topics.flatMap((one) => one.partitions);
-    const areKnown = partitions.every(({ leader }) => leader >= 0);
-    if (areKnown) await admin.fetchTopicOffsets(topic); // what is known may not serve yet
-    return areKnown;
+    return topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0));
   } catch {
     return false; // not heard of yet: asked again until the deadline
   }

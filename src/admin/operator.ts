@@ -2,6 +2,7 @@
 import { userInfo } from 'node:os';
 import { EventNotFoundError, FilterInvalidError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { isTopicName } from '../core/topic-name.ts';
 import type {
   ActResult,
   ActVerb,
@@ -243,6 +244,6 @@ function checked(filter: EventFilter): EventFilter {
 }
 
 function checkTopic(topic: string): void {
-  if (/^[a-zA-Z0-9._-]{1,249}$/.test(topic)) return;
+  if (isTopicName(topic)) return;
   throw new FilterInvalidError(`topic: ${JSON.stringify(topic)} is no name of a topic`);
 }

@@ -1,6 +1,6 @@
 /** The options of dead events: those that Kafka has refused to the end of their retries. */
 import { z } from 'zod';
-import { limits } from '../core/limits.ts';
+import { topicName } from '../core/topic-name.ts';
 import { facts } from './facts.ts';
 
 const deadLetterShape = {
@@ -19,8 +19,7 @@ const deadLetterShape = {
     ),
   topic: z
     .string()
-    .regex(/^(?!\.{1,2}$)[a-zA-Z0-9._-]+$/, { error: 'must be 1 to 249 of a-z A-Z 0-9 . _ -' })
-    .max(limits.topicLengthMax)
+    .regex(topicName, { error: 'must be 1 to 249 of a-z A-Z 0-9 . _ -' })
     .nullable()
     .optional()
     .meta(

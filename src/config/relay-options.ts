@@ -70,8 +70,7 @@ export interface RelayOptions {
     order?: 'block' | 'continue' | undefined;
     /**
      * Topic that gets a copy of each dead event, with the cause in its headers. The event
-     * itself stays in the outbox, whatever becomes of the copy. 0 to 249 characters, default:
-     * none.
+     * itself stays in the outbox, whatever becomes of the copy. Default: none.
      */
     topic?: string | null | undefined;
   } | undefined;

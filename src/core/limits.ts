@@ -50,6 +50,8 @@ export const limits = Object.freeze({
   /** Events of one act, or of one page of a list, unless asked otherwise. */
   operatorEventsDefault: 1_000,
   operatorEventsMax: 1_000_000,
+  /** Before a stop is asked again with one event, at most, and what waits for it likewise. */
+  stopDelayMsMax: 30_000,
   /** Held events of a kind are counted so far: a status takes the same time at any backlog. */
   heldCountMax: 10_000,
   /** Publishers that wait for one shared commit are taken in groups of at most this many. */

@@ -5,6 +5,7 @@
 import { EventInvalidError, EventTooLargeError } from '../core/errors.ts';
 import type { EncodedEvent, Header, HeaderValue, OutboxEvent } from '../core/event.ts';
 import { limits } from '../core/limits.ts';
+import { isTopicName } from '../core/topic-name.ts';
 import { recordBytes } from './record-size.ts';
 
 export interface EncodeRules {
@@ -63,11 +64,9 @@ function invalid(field: string, problem: string, cause?: unknown): Error {
   return new EventInvalidError(`${field} ${problem}`, options);
 }
 
-/** Kafka's own rule (org.apache.kafka.common.internals.Topic). */
 function encodeTopic(topic: unknown): string {
   if (typeof topic !== 'string') throw invalid('topic', 'must be a string');
-  const legal = /^[a-zA-Z0-9._-]+$/.test(topic) && topic !== '.' && topic !== '..';
-  if (!legal || topic.length > limits.topicLengthMax) {
+  if (!isTopicName(topic)) {
     throw invalid('topic', `${JSON.stringify(topic.slice(0, 80))} is not a legal topic name`);
   }
   return topic;

@@ -1,6 +1,7 @@
 /** Writing events: the application's side of the outbox. Knows neither Kafka nor Redis. */
 import { OutboxClosedError, TransactionAsyncError } from '../core/errors.ts';
 import type { AnyTopics, AppendResult, EventOf, OutboxEvent } from '../core/event.ts';
+import { ignore, isThenable } from '../core/thenable.ts';
 import type { EventAppender, OutboxIdentity, OutboxStore } from '../outbox/store.ts';
 import { type EncodeRules, encodeEvent } from './encode.ts';
 import { Publisher } from './publisher.ts';
@@ -85,8 +86,7 @@ export class Outbox<Topics extends object = AnyTopics> {
     return this.#parts.transaction(() => {
       const result = fn();
       if (isThenable(result)) {
-        // Nobody else will ever see how it ends.
-        result.then(undefined, () => {});
+        ignore(result);
         throw new TransactionAsyncError('the function of transaction() returned a promise');
       }
       return result;
@@ -122,8 +122,4 @@ export class Outbox<Topics extends object = AnyTopics> {
   #refuseWhenClosed(): void {
     if (this.#closing !== null) throw new OutboxClosedError('the outbox is closed');
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | null)?.then === 'function';
 }

@@ -7,6 +7,7 @@
  * record that Kafka gives again is a duplicate.
  */
 import { ConfigInvalidError, MessageUnknownError, TransactionAsyncError } from '../core/errors.ts';
+import { ignore, isThenable } from '../core/thenable.ts';
 import type { Database, Statement } from '../outbox/sqlite/database.ts';
 
 /** As kafkajs gives it: several values of one name are a list. */
@@ -106,7 +107,7 @@ export class Inbox {
       }
       const value = work();
       if (isThenable(value)) {
-        Promise.resolve(value).catch(() => {}); // what it does later is lost with it
+        ignore(value); // what it does later is lost with it
         throw new TransactionAsyncError('the function given to handle() returned a promise');
       }
       for (const forget of this.#forget) forget.run(nowMs - this.#retentionMs);
@@ -170,8 +171,4 @@ function headerOf({ headers }: InboxMessage, name: string): string {
   const value = headers?.[name];
   const one = Array.isArray(value) ? value[0] : value;
   return one === undefined ? '' : one.toString();
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }

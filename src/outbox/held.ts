@@ -96,15 +96,24 @@ export interface LedgerEntry {
   readonly firstOffset: number | null;
 }
 
-/** What a send of held events has changed: one transaction. */
+/**
+ * What a send of held events has changed: one transaction. What an operator has done to an event
+ * meanwhile stays.
+ */
 export interface HeldChange {
+  /** Which events keep their key waiting. Default: dead ones, too. */
+  readonly rules?: HeldRules;
   /** Seqs that Kafka has. A key's next event becomes its head. */
   readonly delivered?: readonly number[];
   readonly ledger?: readonly LedgerEntry[];
   readonly via: 'job' | 'sweep';
   readonly refusal?: Refusal;
-  /** Events whose next try is not before this time; `null`: there is none. */
-  readonly deferred?: { readonly seqs: readonly number[]; readonly untilMs: number | null };
+  /** Events of this state whose next try is not before this time; `null`: there is none. */
+  readonly deferred?: {
+    readonly state: 'retrying' | 'dead';
+    readonly seqs: readonly number[];
+    readonly untilMs: number | null;
+  };
   readonly stop?: Stop;
   readonly ended?: Pick<Stop, 'topic' | 'partition'>;
 }
@@ -145,22 +154,24 @@ export interface HeldStore {
   hasHead(lane: number, key: TopicKey, rules: HeldRules): boolean;
   /** As `nextDueAtMs` of {@link HeldStore.read}, alone. */
   nextDueAtMs(lane: number): number | null;
+  /** What keeps topics and partitions of the lane from taking events. */
+  readStops(lane: number): Stop[];
   /** Retry budget of an event of the log. */
   readBudget(seq: number): { readonly retries: number | null; readonly delayMs: number | null };
   /** Heads whose time has come, the longest due first; not the dead. */
-  readDue(lane: number, nowMs: number, events: number): HeldEvent[];
+  readDue(lane: number, nowMs: number, bounds: BatchBounds): HeldEvent[];
   /** What waits behind this head, ascending by seq. */
   readBehind(head: HeldEvent, bounds: BatchBounds): HeldEvent[];
   /** Blocked events of a stop, ascending by seq. */
   readStopped(range: HeldRange, bounds: BatchBounds): HeldEvent[];
   /** Dead events whose copy to the dead-letter topic is due. */
-  readUncopied(lane: number, nowMs: number, events: number): HeldEvent[];
+  readUncopied(lane: number, nowMs: number, bounds: BatchBounds): HeldEvent[];
 
   /** Makes a stop, or changes it. */
   saveStop(lease: Lease, stop: Stop): Promise<boolean>;
   /**
-   * Frees events that wait for nobody, e.g. behind a dead one that does not block any more, and
-   * times that a clock set back has put far away.
+   * Frees events that wait for nobody, e.g. behind one that an operator has taken out or a dead one
+   * that does not block any more, and times that a clock set back has put far away.
    */
   mend(lease: Lease, rules: HeldRules): Promise<boolean>;
   /**

@@ -29,8 +29,9 @@ export class DeadLetters {
 
   /** @throws DRAIN_FAILED in an outage */
   async next(work: HeldWork): Promise<Progress> {
-    const { clock, store, refusals } = this.#parts;
-    const dead = store.held.readUncopied(this.#sends.lane, clock.now(), this.#eventsMax);
+    const { bounds, clock, store, refusals } = this.#parts;
+    const limit = { events: this.#eventsMax, bytes: bounds.bytes };
+    const dead = store.held.readUncopied(this.#sends.lane, clock.now(), limit);
     if (dead.length === 0) return 'empty';
     const { deadLetterTopic } = refusals;
     if (deadLetterTopic === null) return this.#next(work, dead, null);
@@ -41,20 +42,18 @@ export class DeadLetters {
       this.#eventsMax = Math.min(copiesMax, this.#eventsMax * 2);
       return this.#next(work, dead, null);
     }
-    if (outcome.kind === 'outage' || outcome.kind === 'unknown') {
-      return this.#journal.fail(work.lease, outcome, null);
-    }
-    if (dead.length > 1) {
-      this.#eventsMax = Math.ceil(dead.length / 2);
-      return 'narrowed';
-    }
-    this.#warn(dead[0] as HeldEvent, outcome);
+    this.#eventsMax = Math.ceil(dead.length / 2);
+    // Kafka, or that topic, is away: no copy holds up an event.
+    const isAway = outcome.kind === 'outage' || outcome.kind === 'unknown';
+    if (dead.length > 1 && !isAway) return 'narrowed';
+    if (!isAway) this.#warn(dead[0] as HeldEvent, outcome);
     const againMs = slowestMs(refusals.retry);
     return this.#next(work, dead, clock.now() + againMs);
   }
 
   #next(work: HeldWork, dead: readonly HeldEvent[], untilMs: number | null): Promise<Progress> {
-    return this.#sends.change(work, { deferred: { seqs: dead.map(({ seq }) => seq), untilMs } });
+    const seqs = dead.map(({ seq }) => seq);
+    return this.#sends.change(work, { deferred: { state: 'dead', seqs, untilMs } });
   }
 
   /** `null`: their turn has not come, or it has and time has passed. */

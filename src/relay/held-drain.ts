@@ -12,27 +12,14 @@
  */
 import type { HeldEvent, LedgerEntry, Stop } from '../outbox/held.ts';
 import type { SendFailure } from '../sink/driver.ts';
-import { type Batch, buildBatch, outOfRange, type RecordFault } from './batch.ts';
+import { type Batch, buildBatch, outOfRange } from './batch.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { HeldSends, HeldWork } from './held-sends.ts';
+import { type HeldGroup, type HeldSent, HeldSetbacks } from './held-setbacks.ts';
 import { LaneJournal, type LaneParts } from './lane-parts.ts';
 import { ledgerOf } from './ledger.ts';
 import type { Progress } from './log-drain.ts';
-import { refuse, slowestMs } from './refusal.ts';
 import type { Stops } from './stops.ts';
-
-/** One send's worth of held events, and whose they are. */
-interface Group {
-  readonly events: readonly HeldEvent[];
-  /** The stop that they wait behind; `null`: heads and what follows them. */
-  readonly stop: Stop | null;
-}
-
-interface Sent {
-  readonly work: HeldWork;
-  readonly group: Group;
-  readonly batch: Batch<HeldEvent>;
-}
 
 export class HeldDrain {
   readonly #lane: number;
@@ -40,6 +27,7 @@ export class HeldDrain {
   readonly #journal: LaneJournal;
   readonly #stops: Stops;
   readonly #sends: HeldSends;
+  readonly #setbacks: HeldSetbacks;
   readonly #deadLetters: DeadLetters;
   /** Events a group may have now: halves when a record is refused, doubles when one is sent. */
   #eventsMax: number;
@@ -54,6 +42,7 @@ export class HeldDrain {
     this.#journal = new LaneJournal(lane, parts);
     this.#stops = stops;
     this.#sends = sends;
+    this.#setbacks = new HeldSetbacks(parts, stops, sends);
     this.#deadLetters = new DeadLetters(parts, sends);
     this.#eventsMax = parts.bounds.events;
   }
@@ -139,9 +128,10 @@ export class HeldDrain {
   /** Heads that are due: one that was refused alone, new heads with what waits behind them. */
   async #retry(work: HeldWork): Promise<Progress> {
     const { clock, store, bounds } = this.#parts;
-    const due = store.held.readDue(this.#lane, clock.now(), this.#eventsMax);
+    const limit = { events: this.#eventsMax, bytes: bounds.bytes };
+    const due = store.held.readDue(this.#lane, clock.now(), limit);
     const { stay, go } = this.#sortOut(work, due);
-    if (stay.length > 0) return this.#defer(work, stay);
+    if (stay.length > 0) return this.#setbacks.defer(work, stay);
     const [first] = go;
     if (first === undefined) return 'empty';
     if (first.attempts > 0) return this.#send(work, { events: [first], stop: null });
@@ -165,14 +155,7 @@ export class HeldDrain {
     return { stay: due.filter(waits), go: due.filter((event) => !waits(event)) };
   }
 
-  #defer(work: HeldWork, events: readonly HeldEvent[]): Promise<Progress> {
-    const { clock, refusals } = this.#parts;
-    const untilMs = clock.now() + slowestMs(refusals.retry);
-    const seqs = events.map(({ seq }) => seq);
-    return this.#sends.change(work, { deferred: { seqs, untilMs } });
-  }
-
-  async #send(work: HeldWork, group: Group): Promise<Progress> {
+  async #send(work: HeldWork, group: HeldGroup): Promise<Progress> {
     const { store, topics, rules, onStep } = this.#parts;
     const names = new Set(group.events.map(({ topic }) => topic));
     // It may have grown since it was asked about.
@@ -182,15 +165,17 @@ export class HeldDrain {
     const batch = buildBatch(group.events, state, rules);
     const [fault] = batch.faults;
     if (batch.lastSeq === 0) return this.#afterQuestion(work, group, learnt);
-    // First: what was sent of a stop's events is not looked at again.
-    if (fault !== undefined) return this.#refuse(work, fault);
+    if (fault !== undefined) {
+      // Those before it first: one of its key must not come to wait behind it.
+      const before = group.events.slice(0, group.events.indexOf(fault.event as HeldEvent));
+      if (before.length > 0) return this.#send(work, { ...group, events: before });
+      return this.#setbacks.refuse(work, fault);
+    }
     const mayGo = await this.#sends.mayGo(batch.records, work.signal);
     if (work.signal.aborted) return 'empty';
     if (!mayGo) return 'narrowed';
-    const sendNo = await store.held.beginSend(
-      work.lease,
-      batch.events.map(({ seq }) => seq),
-    );
+    const seqs = batch.events.map(({ seq }) => seq);
+    const sendNo = await store.held.beginSend(work.lease, seqs);
     if (sendNo === 'leaseLost') return this.#journal.leaseLost(work.lease);
     if (sendNo === 'changed') return 'narrowed';
     await onStep('heldMarked', this.#lane);
@@ -199,10 +184,14 @@ export class HeldDrain {
     if (outcome.kind === 'acked') {
       return this.#settle({ work, group, batch }, ledgerOf(batch, outcome.acks));
     }
-    return this.#afterFailure({ work, group, batch }, outcome);
+    const progress = await this.#setbacks.after({ work, group, batch }, outcome);
+    return progress === 'tooMany' ? this.#halve(batch) : progress;
   }
 
-  async #settle({ work, group, batch }: Sent, ledger: readonly LedgerEntry[]): Promise<Progress> {
+  async #settle(
+    { work, group, batch }: HeldSent,
+    ledger: readonly LedgerEntry[],
+  ): Promise<Progress> {
     const { bounds, emitter, store } = this.#parts;
     const { stop } = group;
     const delivered = batch.events.map(({ seq }) => seq);
@@ -229,26 +218,6 @@ export class HeldDrain {
     }
   }
 
-  async #afterFailure({ work, group, batch }: Sent, failure: SendFailure): Promise<Progress> {
-    const { circuit, topics } = this.#parts;
-    const { kind, code, message } = failure;
-    topics.forget(failure.topic);
-    const [first, ...others] = batch.events as [HeldEvent, ...HeldEvent[]];
-    if (kind === 'refused-topic' || kind === 'partition-away') {
-      const same = group.stop !== null || others.every(({ topic }) => topic === first.topic);
-      if (same) return this.#stillStopped(work, { ...group, events: batch.events }, failure);
-      return this.#halve(batch);
-    }
-    if (kind === 'refused-record' || kind === 'bug') {
-      if (others.length > 0) return this.#halve(batch);
-      return this.#refuse(work, { event: first, code, message, mayDie: kind !== 'bug' });
-    }
-    if (kind !== 'fenced') circuit.open(failure);
-    // An operator need not wait for the end of an outage.
-    if (!this.#sends.inDoubt) await this.#sends.change(work, {});
-    return this.#journal.fail(work.lease, failure, null);
-  }
-
   #halve(batch: Batch): Progress {
     this.#eventsMax = Math.ceil(batch.records.length / 2);
     return 'narrowed';
@@ -257,7 +226,7 @@ export class HeldDrain {
   /** Nobody knows yet where the first of the events would go. */
   #afterQuestion(
     work: HeldWork,
-    group: Group,
+    group: HeldGroup,
     learnt: ReadonlyMap<string, SendFailure> | SendFailure,
   ): Promise<Progress> {
     if ('kind' in learnt) return this.#journal.fail(work.lease, learnt, null);
@@ -265,31 +234,7 @@ export class HeldDrain {
     const told = learnt.get(topic);
     if (told === undefined) return Promise.resolve('narrowed'); // forgotten meanwhile: ask again
     const events = group.events.filter((event) => event.topic === topic);
-    return this.#stillStopped(work, { ...group, events }, told);
-  }
-
-  async #stillStopped(work: HeldWork, group: Group, failure: SendFailure): Promise<Progress> {
-    if (group.stop === null) return this.#defer(work, group.events);
-    const begun = await this.#stops.begin(work, group.stop, failure);
-    return begun ? 'narrowed' : this.#journal.leaseLost(work.lease);
-  }
-
-  async #refuse(work: HeldWork, fault: RecordFault): Promise<Progress> {
-    const { clock, emitter, refusals, store } = this.#parts;
-    const { code, message, mayDie = true } = fault;
-    const event = fault.event as HeldEvent;
-    const { seq, topic, orderKey } = event;
-    const before = { seq, code, message, attempts: event.attempts, mayDie };
-    const refusal = refuse({ ...before, atMs: clock.now() }, event, refusals);
-    const progress = await this.#sends.change(work, { refusal });
-    if (progress === 'leaseLost') return progress;
-    const key = orderKey === null ? null : { topic, orderKey };
-    if (key !== null && store.held.hasHead(this.#lane, key, refusals)) work.holds.addHead(event);
-    else work.holds.removeHead(event);
-    const { dead } = refusal;
-    const attempts = event.attempts + 1;
-    emitter.emit('refused', { lane: this.#lane, seq, topic, code, message, attempts, dead });
-    return progress;
+    return this.#setbacks.stillStopped(work, { ...group, events }, told);
   }
 }
 

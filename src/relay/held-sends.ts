@@ -59,10 +59,10 @@ export class HeldSends {
     return this.#sender.send(records, sendTimeoutMs);
   }
 
-  async change(work: HeldWork, change: Omit<HeldChange, 'via'>): Promise<Progress> {
-    const { store, onStep } = this.#parts;
+  async change(work: HeldWork, change: Omit<HeldChange, 'via' | 'rules'>): Promise<Progress> {
+    const { store, refusals: rules, onStep } = this.#parts;
     const { lease, via } = work;
-    const settle = () => store.held.settle(lease, { ...change, via });
+    const settle = () => store.held.settle(lease, { ...change, rules, via });
     if (!(await this.#journal.persist(settle))) return this.#journal.leaseLost(lease);
     this.#transactions?.settled();
     await onStep('heldSettled', this.lane);

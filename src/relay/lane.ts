@@ -122,7 +122,8 @@ export class LaneDrainer {
 
   /**
    * Read once, and again after an operator's act or another owner. `null`: the lease was lost.
-   * What another owner has left half done is put right first.
+   * What another owner has left half done, or waits for what an operator has taken out, is put
+   * right first.
    */
   async #holdsOf(lease: Lease, { heldRevision: revision }: LaneRecord): Promise<Holds | null> {
     const { store, refusals } = this.#parts;
@@ -136,7 +137,7 @@ export class LaneDrainer {
       if (known.fence !== fence) this.#known = { ...known, fence };
       return known.holds;
     }
-    if (!isOurs && !(await store.held.mend(lease, refusals))) {
+    if (!(await store.held.mend(lease, refusals))) {
       this.#journal.leaseLost(lease);
       return null;
     }

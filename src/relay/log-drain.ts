@@ -12,18 +12,12 @@ import { invariant } from '../core/errors.ts';
 import type { LoggedEvent } from '../core/event.ts';
 import type { Hold } from '../outbox/held.ts';
 import type { PartitionAck, Sender, SendFailure, SendOutcome } from '../sink/driver.ts';
-import {
-  type Batch,
-  type BlockedEvent,
-  buildBatch,
-  loadOf,
-  outOfRange,
-  type RecordFault,
-} from './batch.ts';
+import { type Batch, buildBatch, loadOf, outOfRange, type RecordFault } from './batch.ts';
 import type { GovernorShare } from './governor.ts';
 import { LaneJournal, type LaneParts } from './lane-parts.ts';
 import { ledgerOf } from './ledger.ts';
-import { refuse, stopAfterMs } from './refusal.ts';
+import { LeftOut, leftBehind } from './left-out.ts';
+import { stopAfterMs } from './refusal.ts';
 import type { Owned, Stops } from './stops.ts';
 import { forgotten } from './topics.ts';
 import type { LaneTransactions } from './transactions.ts';
@@ -53,6 +47,7 @@ export class LogDrain {
   readonly #journal: LaneJournal;
   readonly #stops: Stops;
   readonly #transactions: LaneTransactions | null;
+  readonly #leftOut: LeftOut;
   readonly #share: GovernorShare;
   #sender: Sender | null = null;
   /** Events a batch may have now: halves when a record is refused, doubles when one is sent. */
@@ -75,6 +70,7 @@ export class LogDrain {
     this.#parts = parts;
     this.#journal = new LaneJournal(lane, parts);
     this.#stops = stops;
+    this.#leftOut = new LeftOut(lane, parts);
     this.#share = parts.governor.share();
     this.#eventsMax = parts.bounds.events;
   }
@@ -112,7 +108,7 @@ export class LogDrain {
   /** What the transaction passes without sending it is set aside before. */
   async #sendOnce({ work, batch }: Sent, transactions: LaneTransactions): Promise<Progress> {
     const { store, onStep } = this.#parts;
-    const aside = this.#asideOf(batch);
+    const aside = this.#leftOut.holdsOf(batch);
     if (aside.length > 0) {
       const isKept = await this.#keepPauses(work, batch);
       const set = () => store.recovery.setAside(work.lease, aside);
@@ -188,10 +184,9 @@ export class LogDrain {
     const acked = 'acks' in answer;
     const delivered = acked ? batch.records.length : 0;
     const ledger = acked ? ledgerOf(batch, answer.acks) : [];
-    const faults = acked ? batch.faults : [...batch.faults, answer];
-    const now = acked ? [] : [this.#refuse(answer)];
-    const fresh = [...(aside === null ? this.#asideOf(batch) : []), ...now];
-    const stepAside = [...(aside ?? []), ...fresh];
+    const left = acked ? batch : leftBehind(answer, batch);
+    const stepAside = aside ?? this.#leftOut.holdsOf(left);
+    const fresh = aside === null ? stepAside : [];
     if (fresh.length > 0 && !(await this.#keepPauses(work, batch))) {
       return this.#journal.leaseLost(lease);
     }
@@ -200,44 +195,32 @@ export class LogDrain {
     if (!moved) return this.#journal.leaseLost(lease);
     this.#transactions?.settled();
     const heads = new Set(stepAside.flatMap(({ seq, refusal }) => (refusal?.blocks ? [seq] : [])));
-    for (const { event } of faults) if (heads.has(event.seq)) holds.addHead(event);
-    if (faults.length > 0) holds.nextDueAtMs = store.held.nextDueAtMs(this.#lane);
+    for (const { event } of left.faults) if (heads.has(event.seq)) holds.addHead(event);
+    if (left.faults.length > 0) holds.nextDueAtMs = store.held.nextDueAtMs(this.#lane);
     await onStep('settled', this.#lane);
     this.#eventsMax = Math.min(bounds.events, this.#eventsMax * 2);
     if (delivered > 0) this.#trouble = null;
-    this.#tell(faults, stepAside);
+    this.#leftOut.tell(left.faults, stepAside);
     const count = delivered;
     if (count > 0)
       emitter.emit('delivered', { lane: this.#lane, count, cursor: batch.lastSeq, via });
     return 'sent';
   }
 
-  /** What the batch leaves out. */
-  #asideOf({ blocked, faults }: Batch): Hold[] {
-    return [...blocked.map(toHold), ...faults.map((fault) => this.#refuse(fault))];
+  /** What was set aside for a transaction that is not made is taken back first. */
+  async #settleRefused({ work, batch, aside }: Sent, fault: RecordFault): Promise<Progress> {
+    const { store } = this.#parts;
+    if (aside !== null && aside.length > 0) {
+      const takeBack = () => store.recovery.passTo(work.lease, work.cursor);
+      if (!(await this.#journal.persist(takeBack))) return this.#journal.leaseLost(work.lease);
+    }
+    return this.#settle({ work, batch, aside: null }, fault);
   }
 
   #keepPauses(work: LogWork, batch: Batch): Promise<boolean> {
     const { blocked } = batch;
     if (blocked.length === 0) return Promise.resolve(true);
     return this.#stops.beginPauses(work, new Set(blocked.map(({ topic }) => topic)));
-  }
-
-  #tell(faults: readonly RecordFault[], holds: readonly Hold[]): void {
-    const { emitter } = this.#parts;
-    const lane = this.#lane;
-    for (const { event, code, message } of faults) {
-      const dead = holds.find(({ seq }) => seq === event.seq)?.refusal?.dead === true;
-      const { seq, topic } = event;
-      emitter.emit('refused', { lane, seq, topic, code, message, attempts: 1, dead });
-    }
-  }
-
-  #refuse({ event, code, message, mayDie = true }: RecordFault): Hold {
-    const { clock, refusals, store } = this.#parts;
-    const { seq } = event;
-    const refused = { seq, code, message, attempts: 0, mayDie, atMs: clock.now() };
-    return { seq, partition: null, refusal: refuse(refused, store.held.readBudget(seq), refusals) };
   }
 
   async #afterFailure(sent: Sent, failure: SendFailure): Promise<Progress> {
@@ -262,7 +245,7 @@ export class LogDrain {
         this.#suspect = event.seq;
         return this.#journal.fail(work.lease, failure, event.seq);
       }
-      return this.#settle(sent, { event, code, message, mayDie: kind !== 'bug' });
+      return this.#settleRefused(sent, { event, code, message, mayDie: kind !== 'bug' });
     }
     if (kind !== 'fenced') circuit.open(failure);
     return this.#journal.fail(work.lease, failure, null);
@@ -303,8 +286,6 @@ function openOnes(names: ReadonlySet<string>, { holds }: Owned): Set<string> {
   const open = [...names].filter((name) => !holds.isPaused(name) && holds.topicStop(name) === null);
   return new Set(open);
 }
-
-const toHold = ({ seq, partition }: BlockedEvent): Hold => ({ seq, partition, refusal: null });
 
 /** Nothing that passes within two seconds. */
 function isFinal({ kind, code }: SendFailure): boolean {

@@ -11,6 +11,7 @@
  * stays away for two seconds does not keep its lane: the next drain sets its events aside.
  */
 import { type Clock, pause } from '../core/clock.ts';
+import type { Stop } from '../outbox/held.ts';
 import type { OutboxStore } from '../outbox/store.ts';
 import type { Driver, SendFailure, TopicLeaders } from '../sink/driver.ts';
 import type { Circuit } from './circuit.ts';
@@ -131,11 +132,19 @@ export class Prober {
     for (const lane of [...this.#waiting.keys()]) {
       const { cursor } = store.readLane(lane);
       const next =
-        store.readBatch(lane, cursor, { events: 1, bytes: 1 })[0] ??
-        store.held.readDue(lane, clock.now(), 1)[0];
+        store.readBatch(lane, cursor, one)[0] ??
+        store.held.readDue(lane, clock.now(), one)[0] ??
+        store.held.readStops(lane).find((stop) => isDue(stop, clock.now()));
       if (next === undefined) this.delivered(lane);
       else needs.set(lane, next.topic);
     }
     return needs;
   }
+}
+
+const one = { events: 1, bytes: 1 };
+
+/** It is asked, or drained, next. */
+function isDue({ draining, nextAttemptAtMs }: Stop, nowMs: number): boolean {
+  return draining || (nextAttemptAtMs !== null && nextAttemptAtMs <= nowMs);
 }

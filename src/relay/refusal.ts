@@ -1,4 +1,5 @@
 /** How long a refused event, and a stop, wait before the next try. Pure. */
+import { limits } from '../core/limits.ts';
 import { type RetryPolicy, retryDelayMs } from '../core/retry.ts';
 import type { HeldRules, Refusal } from '../outbox/held.ts';
 import type { SendFailureKind } from '../sink/driver.ts';
@@ -42,7 +43,6 @@ export function refuse(refused: Refused, budget: Budget, rules: RefusalRules): R
 export const stopAfterMs = 2_000;
 
 const stopDelayMinMs = 1_000;
-const stopDelayMaxMs = 30_000;
 
 /**
  * Before a stop is tried again with one event: doubled from a second to the policy's delay. For a
@@ -50,7 +50,7 @@ const stopDelayMaxMs = 30_000;
  */
 export function stopDelayMs(kind: SendFailureKind, attempts: number, retry: RetryPolicy): number {
   const slowMs = kind === 'partition-away' ? stopAfterMs : retry.delayMs;
-  const maxMs = Math.max(stopDelayMinMs, Math.min(slowMs, stopDelayMaxMs));
+  const maxMs = Math.max(stopDelayMinMs, Math.min(slowMs, limits.stopDelayMsMax));
   return Math.min(maxMs, stopDelayMinMs * 2 ** Math.min(attempts, 30));
 }
 

@@ -203,3 +203,33 @@ it('pruning ends at the first young event, and steps over those of a clock ahead
     history.close();
   }
 });
+
+it('where delivered events are is kept as long as one of them', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'outbox-ledger-'));
+  const clock = new FakeClock();
+  const how = { clock, schema: 'auto', lanes: 1 } as const;
+  const outbox = openSqliteOutbox({ path: join(folder, 'outbox.db') }, how);
+  const store = outbox.openStore();
+  const operator = outbox.openOperator();
+  try {
+    const event = (createdAtMs: number) => encodedEvent({ topic: 'orders', createdAtMs });
+    outbox.appender.append([event(clock.now() + 60_000), event(clock.now() + 60_000)]);
+    const lease = await store.claimLane(0, 'owner', 0);
+    if (lease === null) throw new Error('nobody else is there');
+    const entry = { topic: 'orders', partition: 0, firstSeq: 1, lastSeq: 2, events: 2 };
+    const ledger = [{ ...entry, firstOffset: 7 }];
+    await store.settle(lease, { cursor: 2, delivered: 2, via: 'sweep', ledger });
+    await clock.advance(10_000);
+    await store.prune(clock.now(), 100); // delivered before that, and written after it
+    expect(operator.ledger(null)).toHaveLength(1);
+    await clock.advance(60_000);
+    // A round looks anew at what an earlier one has stepped over.
+    for (let round = 0; round < 3; round += 1) await store.prune(clock.now(), 100);
+    expect(operator.ledger(null)).toEqual([]);
+  } finally {
+    operator.close();
+    store.close();
+    outbox.close();
+    rmSync(folder, { recursive: true });
+  }
+});

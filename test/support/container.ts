@@ -79,7 +79,18 @@ export class Container {
 
   /** Freezes every process; connections stay open and are not answered. */
   async pause(): Promise<void> {
-    await docker('pause', this.id);
+    await until('the container is frozen', () => this.#tryPause());
+  }
+
+  /** The runtime gives up on processes that are just starting others, and lets them go on. */
+  async #tryPause(): Promise<boolean> {
+    try {
+      await docker('pause', this.id);
+      return true;
+    } catch (error) {
+      if (/unable to freeze/.test(String(error))) return false;
+      throw error;
+    }
   }
 
   async unpause(): Promise<void> {

@@ -114,7 +114,7 @@ export class KafkaBroker {
         topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
         waitForLeaders: false, // it gives up when the broker has not heard of the topic yet
       });
-      await until(`${topic} has its leaders`, () => hasLeaders(admin, topic));
+      await until(`${topic} takes records`, () => serves(admin, topic));
     } finally {
       await admin.disconnect();
     }
@@ -190,6 +190,17 @@ function independentClient(address: string): Kafka {
     logLevel: logLevel.NOTHING,
     retry,
   });
+}
+
+/** A leader that is known may not serve yet. From then on the admin asks about this topic, too. */
+async function serves(admin: Admin, topic: string): Promise<boolean> {
+  if (!(await hasLeaders(admin, topic))) return false;
+  try {
+    await admin.fetchTopicOffsets(topic);
+    return true;
+  } catch {
+    return false; // asked again until the deadline
+  }
 }
 
 export async function hasLeaders(admin: Admin, topic: string): Promise<boolean> {

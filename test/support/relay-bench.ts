@@ -104,7 +104,12 @@ export class RelayBench {
     this.outbox.appender.append(
       values.map((text) => {
         const key = Buffer.from(text.split(':')[0] as string);
-        return encodedEvent({ topic, key, value: Buffer.from(text) });
+        return encodedEvent({
+          topic,
+          key,
+          value: Buffer.from(text),
+          createdAtMs: this.clock.now(),
+        });
       }),
     );
   }

@@ -76,7 +76,7 @@ function leaderless(which: string): Complaint {
     check: 'kafka.leaders',
     severity: 'error',
     what: `${which} without a leader`,
-    breaks: 'Lanes with events for it stop until it has one.',
+    breaks: 'Its events are set aside until it has one.',
     mend: 'Start the brokers that hold its replicas.',
   };
 }
@@ -132,7 +132,7 @@ function judgeInSync(facts: TopicFacts): Complaint | null {
   const what = `${worst.inSync} of ${worst.replicas} replicas in sync`;
   const mend = 'Start the brokers that are missing, or look why they lag behind.';
   if (tooFew.length > 0) {
-    const breaks = `Kafka refuses records below min.insync.replicas (${minimum}): its lanes stop.`;
+    const breaks = `Below min.insync.replicas (${minimum}) its events are set aside.`;
     return { check, severity: 'error', what, breaks, mend };
   }
   const breaks = 'The loss of one more broker can stop its lanes.';
@@ -187,7 +187,7 @@ function judgeMessageBytes(facts: TopicFacts, recordBytesMax: number): Complaint
     check: 'kafka.message_bytes',
     severity: 'warning',
     what: `max.message.bytes ${max}, and events of up to ${recordBytesMax} bytes are accepted`,
-    breaks: 'One that is larger than the topic takes is refused by Kafka, and its lane stops.',
+    breaks: 'One that is larger than the topic takes is refused by Kafka, and held; its key waits.',
     mend: `Set max.message.bytes to ${least} or more, or recordBytesMax of the writers lower.`,
   };
 }

@@ -12,6 +12,7 @@ import {
 import type { Act, ActResult, ActVerb, EventFilter, EventState } from '../operator.ts';
 import type { Database, Statement } from './database.ts';
 import { whereOf } from './event-filter.ts';
+import { headOfKey, ofKey, promoteNext } from './held-rows.ts';
 
 interface Surroundings {
   readonly nowMs: number;
@@ -60,6 +61,7 @@ export class Acts {
   readonly #follow: Statement;
   readonly #skip: Statement;
   readonly #promote: Statement;
+  readonly #ask: Statement;
   readonly #count: Statement;
 
   constructor(db: Database) {
@@ -68,9 +70,6 @@ export class Acts {
       SELECT h.state, e.seq <= l.cursor AS passed FROM outbox_events AS e
       JOIN outbox_lanes AS l ON l.lane = e.lane LEFT JOIN outbox_held AS h ON h.seq = e.seq
       WHERE e.seq = ?`);
-    // Without statistics the planner takes the index by lane, and reads the whole topic per key.
-    const ofKey = `FROM outbox_held INDEXED BY outbox_held_by_key
-      WHERE topic = @topic AND order_key = @orderKey AND lane = @lane`;
     this.#otherHead = db
       .prepare(`SELECT min(seq) ${ofKey} AND seq <> @seq AND state IN ('retrying', 'dead')`)
       .pluck();
@@ -90,9 +89,10 @@ export class Acts {
     this.#skip = db.prepare(`
       UPDATE outbox_held SET state = 'skipped', next_attempt_at = NULL, send_no = NULL
       WHERE seq IN (SELECT value FROM json_each(?))`);
-    this.#promote = db.prepare(`
-      UPDATE outbox_held SET state = 'retrying', attempts = 0, next_attempt_at = @nowMs
-      WHERE seq = (SELECT min(seq) ${ofKey} AND state = 'blocked')`);
+    this.#promote = db.prepare(promoteNext);
+    this.#ask = db.prepare(`
+      UPDATE outbox_held SET next_attempt_at = @nowMs
+      WHERE seq = (SELECT min(seq) ${ofKey} AND state = 'blocked') AND NOT EXISTS (${headOfKey})`);
     this.#count = db.prepare(`
       UPDATE outbox_lanes SET held = held + @held, removed = removed - @held,
         held_revision = held_revision + 1 WHERE lane = @lane`);
@@ -158,19 +158,19 @@ export class Acts {
   /** The first of each key goes at once, the others follow it. */
   #redrive(rows: readonly Row[], nowMs: number): number {
     let mayBeOutOfOrder = 0;
-    for (const ofKey of byKey(rows)) {
-      const first = ofKey[0] as Row;
+    for (const events of byKey(rows)) {
+      const first = events[0] as Row;
       const alone = first.orderKey === null;
       const facts = this.#keyFacts.get(first) as KeyFacts;
       // One that is tried and not among these goes before them.
-      const waits = facts.tried !== null && !ofKey.some(({ seq }) => seq === facts.tried);
-      for (const [index, { seq }] of ofKey.entries()) {
+      const waits = facts.tried !== null && !events.some(({ seq }) => seq === facts.tried);
+      for (const [index, { seq }] of events.entries()) {
         if (index === 0 && !waits) this.#restart.run(nowMs, seq);
         else this.#follow.run(seq);
       }
       if (alone) continue;
       const deadIsFirst = this.#nothingWentPast(first, facts);
-      mayBeOutOfOrder += ofKey.filter(({ state }) => {
+      mayBeOutOfOrder += events.filter(({ state }) => {
         return state === 'skipped' || (state === 'dead' && !deadIsFirst);
       }).length;
     }
@@ -207,18 +207,21 @@ export class Acts {
     for (const [lane, held] of perLane) this.#count.run({ lane, held });
   }
 
-  /** Keys whose head is gone: the next one is it. */
+  /**
+   * Keys whose head is gone: the next one is it. Behind another dead one only the lane's owner
+   * knows whether dead ones keep their key waiting: a time asks it.
+   */
   #freeKeys(rows: readonly Row[], nowMs: number): void {
     const heads = rows.filter(({ orderKey, state }) => {
       return orderKey !== null && (state === 'retrying' || state === 'dead');
     });
-    for (const ofKey of byKey(heads)) {
-      const { lane, topic, orderKey } = ofKey[0] as Row;
+    for (const [first] of byKey(heads)) {
+      const { lane, topic, orderKey } = first as Row;
       const left = this.#keyFacts.get({ lane, topic, orderKey }) as KeyFacts;
-      if (left.tried !== null) continue;
-      // Behind another dead one it waits, unless dead ones are passed: then it waited for this.
-      const wasTried = ofKey.some(({ state }) => state === 'retrying');
-      if (wasTried || left.heads === 0) this.#promote.run({ lane, topic, orderKey, nowMs });
+      if (left.blocked !== 1) continue;
+      const key = { lane, topic, orderKey, nowMs };
+      if (this.#promote.run({ ...key, deadBlocks: 1 }).changes === 1) continue;
+      this.#ask.run({ ...key, deadBlocks: 0 });
     }
   }
 }

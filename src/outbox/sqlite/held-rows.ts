@@ -1,5 +1,14 @@
 /** Statements on held events and stops. None of them commits; the caller guards by the fence. */
-import type { HeldChange, HeldEvent, HeldRange, Hold, Refusal, Stop, TopicKey } from '../held.ts';
+import type {
+  HeldChange,
+  HeldEvent,
+  HeldRange,
+  HeldRules,
+  Hold,
+  Refusal,
+  Stop,
+  TopicKey,
+} from '../held.ts';
 import type { BatchBounds } from '../lease.ts';
 import type { Database, Statement } from './database.ts';
 
@@ -7,7 +16,6 @@ const eventColumns = `e.seq, e.lane, e.id, e.topic, e.key, e.value, e.headers, e
   e.created_at AS createdAtMs, e.retries, e.delay_ms AS delayMs, h.order_key AS orderKey,
   h.attempts, h.code, h.message, h.first_failed_at AS firstFailedAtMs,
   h.last_failed_at AS lastFailedAtMs`;
-// The planner, which has no statistics, is told what to use where keys are many.
 const eventsOf = (held: string) => `SELECT ${eventColumns}
   FROM ${held} CROSS JOIN outbox_events AS e ON e.seq = h.seq`;
 const from = eventsOf('outbox_held AS h');
@@ -53,7 +61,7 @@ export class HeldRows {
         message = @message, next_attempt_at = @nextAttemptAtMs, last_failed_at = @atMs,
         first_failed_at = coalesce(first_failed_at, @atMs),
         state = iif(@dead, 'dead', 'retrying')
-      WHERE seq = @seq`);
+      WHERE seq = @seq AND state IN ('retrying', 'blocked')`);
     this.#headKeys = db.prepare(`
       SELECT DISTINCT topic, order_key AS orderKey FROM outbox_held
       WHERE seq IN (SELECT value FROM json_each(?)) AND state = 'retrying'
@@ -63,7 +71,8 @@ export class HeldRows {
     );
     this.#promote = db.prepare(promoteNext);
     this.#defer = db.prepare(`
-      UPDATE outbox_held SET next_attempt_at = ? WHERE seq IN (SELECT value FROM json_each(?))`);
+      UPDATE outbox_held SET next_attempt_at = @untilMs
+      WHERE seq IN (SELECT value FROM json_each(@seqs)) AND state = @state`);
     this.#clearMarks = db.prepare(
       'UPDATE outbox_held SET send_no = NULL WHERE lane = ? AND send_no IS NOT NULL',
     );
@@ -77,8 +86,8 @@ export class HeldRows {
     this.#keyOf = db.prepare('SELECT topic, order_key AS orderKey FROM outbox_held WHERE seq = ?');
   }
 
-  due(lane: number, nowMs: number, events: number): HeldEvent[] {
-    return this.#due.all(lane, nowMs, events) as HeldEvent[];
+  due(lane: number, nowMs: number, bounds: BatchBounds): HeldEvent[] {
+    return within(this.#due.iterate(lane, nowMs, bounds.events), bounds.bytes);
   }
 
   behind(head: HeldEvent, bounds: BatchBounds): HeldEvent[] {
@@ -96,8 +105,8 @@ export class HeldRows {
     return within(rows, bounds.bytes);
   }
 
-  uncopied(lane: number, nowMs: number, events: number): HeldEvent[] {
-    return this.#uncopied.all(lane, nowMs, events) as HeldEvent[];
+  uncopied(lane: number, nowMs: number, bounds: BatchBounds): HeldEvent[] {
+    return within(this.#uncopied.iterate(lane, nowMs, bounds.events), bounds.bytes);
   }
 
   insert(lane: number, holds: readonly Hold[]): void {
@@ -107,28 +116,34 @@ export class HeldRows {
 
   refuse(lane: number, refusal: Refusal): void {
     const { blocks, dead, ...facts } = refusal;
-    this.#refuse.run({ ...facts, dead: Number(dead) });
-    if (!blocks) this.#pass(lane, refusal);
+    // An operator may have taken it out while Kafka was asked.
+    const { changes } = this.#refuse.run({ ...facts, dead: Number(dead) });
+    if (changes === 1 && !blocks) this.#pass(lane, refusal);
   }
 
   /** Behind a dead one that blocks nobody the next of its key goes on. */
   #pass(lane: number, { seq, atMs: nowMs }: Refusal): void {
     const key = this.#keyOf.get(seq) as { topic: string; orderKey: Buffer | null };
-    if (key.orderKey !== null) this.#promote.run({ lane, ...key, nowMs });
+    const { topic, orderKey } = key;
+    if (orderKey !== null) this.free({ lane, topic, orderKey }, { deadBlocks: false }, nowMs);
   }
 
   /** Returns how many are gone from the table. */
-  deliver(lane: number, seqs: readonly number[], nowMs: number): number {
+  deliver(
+    lane: number,
+    { delivered: seqs = [], rules = blocking }: HeldChange,
+    nowMs: number,
+  ): number {
     if (seqs.length === 0) return 0;
     const json = JSON.stringify(seqs);
     const keys = this.#headKeys.all(json) as { topic: string; orderKey: Buffer }[];
     const gone = this.#delete.run(json).changes;
-    for (const key of keys) this.#promote.run({ lane, ...key, nowMs });
+    for (const key of keys) this.free({ lane, ...key }, rules, nowMs);
     return gone;
   }
 
-  defer({ seqs, untilMs }: NonNullable<HeldChange['deferred']>): void {
-    this.#defer.run(untilMs, JSON.stringify(seqs));
+  defer({ seqs, ...how }: NonNullable<HeldChange['deferred']>): void {
+    this.#defer.run({ ...how, seqs: JSON.stringify(seqs) });
   }
 
   /** Marks these as being sent and no others; false when one of them is not there any more. */
@@ -139,9 +154,9 @@ export class HeldRows {
     return false;
   }
 
-  /** The next of a key becomes its head. */
-  free(key: TopicKey & { readonly lane: number }, nowMs: number): void {
-    this.#promote.run({ ...key, nowMs });
+  /** The next of a key becomes its head, unless it has one. */
+  free(key: TopicKey & { readonly lane: number }, rules: HeldRules, nowMs: number): void {
+    this.#promote.run({ ...key, deadBlocks: Number(rules.deadBlocks), nowMs });
   }
 
   clearMarks(lane: number): void {
@@ -157,6 +172,8 @@ export class HeldRows {
     this.#endStop.run(lane, topic, partition ?? wholeTopic);
   }
 }
+
+const blocking: HeldRules = { deadBlocks: true };
 
 /** How the table says that a stop is of all partitions. */
 export const wholeTopic = -1;
@@ -175,12 +192,18 @@ const insertHolds = `
     h.value ->> '$.refusal.message', h.value ->> '$.refusal.atMs', h.value ->> '$.refusal.atMs'
   FROM json_each(?) AS h JOIN outbox_events AS e ON e.seq = h.value ->> 'seq'`;
 
-/** The next of a key becomes its head. */
-const promoteNext = `
+/** Of one key, by the index that the planner, which has no statistics, would not take. */
+export const ofKey = `FROM outbox_held INDEXED BY outbox_held_by_key
+  WHERE topic = @topic AND order_key = @orderKey AND lane = @lane`;
+
+/** The head of a key, if there is one. */
+export const headOfKey = `SELECT seq ${ofKey}
+  AND (state = 'retrying' OR (@deadBlocks AND state = 'dead')) LIMIT 1`;
+
+/** The next of a key becomes its head, unless it has one. */
+export const promoteNext = `
   UPDATE outbox_held SET state = 'retrying', attempts = 0, next_attempt_at = @nowMs
-  WHERE seq = (
-    SELECT min(seq) FROM outbox_held INDEXED BY outbox_held_by_key
-    WHERE topic = @topic AND order_key = @orderKey AND lane = @lane AND state = 'blocked')`;
+  WHERE seq = (SELECT min(seq) ${ofKey} AND state = 'blocked') AND NOT EXISTS (${headOfKey})`;
 
 const upsertStop = `
   INSERT INTO outbox_stops

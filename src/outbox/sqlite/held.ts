@@ -1,5 +1,6 @@
 /** Held events in SQLite: the reads of a lane, and its owner's writes, one transaction each. */
 import type { Clock } from '../../core/clock.ts';
+import { limits } from '../../core/limits.ts';
 import type {
   HeldChange,
   HeldEvent,
@@ -13,7 +14,7 @@ import type {
 import type { BatchBounds, Lease } from '../lease.ts';
 import type { Database, Statement } from './database.ts';
 import { toOutboxError } from './failures.ts';
-import { type HeldRows, wholeTopic } from './held-rows.ts';
+import { type HeldRows, headOfKey, wholeTopic } from './held-rows.ts';
 import type { LaneTable } from './lanes.ts';
 import type { LedgerTable } from './ledger.ts';
 import type { Writer } from './writer.ts';
@@ -46,6 +47,7 @@ export class SqliteHeldStore implements HeldStore {
   readonly #unstopped: Statement;
   readonly #blockedKeys: Statement;
   readonly #hasHead: Statement;
+  readonly #answer: Statement;
   readonly #freeKeyless: Statement;
 
   constructor({ db, clock, writer, lanes, rows, ledger }: SqliteHeldParts) {
@@ -77,23 +79,26 @@ export class SqliteHeldStore implements HeldStore {
     );
     this.#hurry = db.prepare(`
       UPDATE outbox_held SET next_attempt_at = @nowMs
-      WHERE lane = @lane AND next_attempt_at IS NOT NULL AND last_failed_at > @nowMs`);
+      WHERE lane = @lane AND next_attempt_at > @nowMs
+        AND (attempts = 0 OR last_failed_at > @nowMs)`);
     this.#hurryStops = db.prepare(`
-      UPDATE outbox_stops SET next_attempt_at = @nowMs, since = @nowMs
-      WHERE lane = @lane AND next_attempt_at IS NOT NULL AND since > @nowMs`);
+      UPDATE outbox_stops SET next_attempt_at = @nowMs, since = min(since, @nowMs)
+      WHERE lane = @lane AND next_attempt_at > @nowMs + ${limits.stopDelayMsMax}`);
     this.#unstopped = db.prepare(unstoppedTopics).pluck();
     this.#blockedKeys = db
       .prepare(`
-        SELECT DISTINCT order_key FROM outbox_held
-        WHERE lane = @lane AND topic = @topic AND state = 'blocked' AND order_key IS NOT NULL`)
+        SELECT DISTINCT order_key FROM outbox_held AS h
+        WHERE lane = @lane AND topic = @topic AND state = 'blocked' AND order_key IS NOT NULL
+          AND ${isNotStopped}`)
       .pluck();
-    this.#hasHead = db.prepare(`
-      SELECT 1 FROM outbox_held INDEXED BY outbox_held_by_key
-      WHERE topic = @topic AND order_key = @orderKey AND lane = @lane
-        AND (state = 'retrying' OR (@deadBlocks AND state = 'dead')) LIMIT 1`);
+    this.#hasHead = db.prepare(headOfKey);
     this.#freeKeyless = db.prepare(`
-      UPDATE outbox_held SET state = 'retrying', attempts = 0, next_attempt_at = @nowMs
-      WHERE lane = @lane AND topic = @topic AND state = 'blocked' AND order_key IS NULL`);
+      UPDATE outbox_held AS h SET state = 'retrying', attempts = 0, next_attempt_at = @nowMs
+      WHERE lane = @lane AND topic = @topic AND state = 'blocked' AND order_key IS NULL
+        AND ${isNotStopped}`);
+    this.#answer = db.prepare(`
+      UPDATE outbox_held SET next_attempt_at = NULL
+      WHERE lane = ? AND next_attempt_at IS NOT NULL AND state = 'blocked'`);
   }
 
   /** One read transaction: keys, stops and pauses that belong together. */
@@ -101,7 +106,7 @@ export class SqliteHeldStore implements HeldStore {
     const deadBlocks = Number(rules.deadBlocks);
     return this.#do('reading what is held', () =>
       this.#db.transaction(() => {
-        const stops = this.#readStops(lane);
+        const stops = this.readStops(lane);
         return {
           heads: this.#heads.all({ lane, deadBlocks }) as TopicKey[],
           stops,
@@ -118,11 +123,11 @@ export class SqliteHeldStore implements HeldStore {
   }
 
   nextDueAtMs(lane: number): number | null {
-    return this.#do('reading what is held', () => this.#earliest(lane, this.#readStops(lane)));
+    return this.#do('reading what is held', () => this.#earliest(lane, this.readStops(lane)));
   }
 
-  #readStops(lane: number): Stop[] {
-    return (this.#stops.all(lane) as StopRow[]).map(toStop);
+  readStops(lane: number): Stop[] {
+    return this.#do('reading stops', () => (this.#stops.all(lane) as StopRow[]).map(toStop));
   }
 
   #earliest(lane: number, stops: readonly Stop[]): number | null {
@@ -136,8 +141,8 @@ export class SqliteHeldStore implements HeldStore {
     return row as { retries: number | null; delayMs: number | null };
   }
 
-  readDue(lane: number, nowMs: number, events: number): HeldEvent[] {
-    return this.#do('reading held events', () => this.#rows.due(lane, nowMs, events));
+  readDue(lane: number, nowMs: number, bounds: BatchBounds): HeldEvent[] {
+    return this.#do('reading held events', () => this.#rows.due(lane, nowMs, bounds));
   }
 
   readBehind(head: HeldEvent, bounds: BatchBounds): HeldEvent[] {
@@ -148,8 +153,8 @@ export class SqliteHeldStore implements HeldStore {
     return this.#do('reading held events', () => this.#rows.stopped(range, bounds));
   }
 
-  readUncopied(lane: number, nowMs: number, events: number): HeldEvent[] {
-    return this.#do('reading dead events', () => this.#rows.uncopied(lane, nowMs, events));
+  readUncopied(lane: number, nowMs: number, bounds: BatchBounds): HeldEvent[] {
+    return this.#do('reading dead events', () => this.#rows.uncopied(lane, nowMs, bounds));
   }
 
   saveStop(lease: Lease, stop: Stop): Promise<boolean> {
@@ -169,10 +174,10 @@ export class SqliteHeldStore implements HeldStore {
   }
 
   settle(lease: Lease, change: HeldChange): Promise<boolean> {
-    const { delivered = [], ledger = [], refusal, deferred, stop, ended, via } = change;
+    const { ledger = [], refusal, deferred, stop, ended, via } = change;
     return this.#asOwner('settling held events', lease, () => {
       const { lane } = lease;
-      const gone = this.#rows.deliver(lane, delivered, this.#clock.now());
+      const gone = this.#rows.deliver(lane, change, this.#clock.now());
       if (gone > 0) this.#lanes.countHeld(lane, { held: -gone, delivered: gone, via });
       this.#ledger.insert(lane, ledger, this.#clock.now());
       if (refusal !== undefined) this.#rows.refuse(lane, refusal);
@@ -185,17 +190,16 @@ export class SqliteHeldStore implements HeldStore {
 
   #mend(lane: number, rules: HeldRules): void {
     const nowMs = this.#clock.now();
-    const deadBlocks = Number(rules.deadBlocks);
     this.#rows.clearMarks(lane); // of an owner that is gone
     this.#hurry.run({ lane, nowMs });
     this.#hurryStops.run({ lane, nowMs });
     for (const topic of this.#unstopped.all({ lane }) as string[]) {
       this.#freeKeyless.run({ lane, topic, nowMs });
       for (const orderKey of this.#blockedKeys.all({ lane, topic }) as Buffer[]) {
-        const key = { lane, topic, orderKey };
-        if (this.#hasHead.get({ ...key, deadBlocks }) === undefined) this.#rows.free(key, nowMs);
+        this.#rows.free({ lane, topic, orderKey }, rules, nowMs);
       }
     }
+    this.#answer.run(lane); // an operator's act has asked whether these may go
   }
 
   /** Runs when the lease is the current one, in the transaction that has looked. */
@@ -216,7 +220,7 @@ export class SqliteHeldStore implements HeldStore {
   }
 }
 
-/** Topics with held events of a lane that no stop keeps; a step for each topic, not each row. */
+/** Topics with held events of a lane that no stop keeps whole; a step for each, not each row. */
 const unstoppedTopics = `
   WITH RECURSIVE held (topic) AS (
     SELECT min(topic) FROM outbox_held WHERE lane = @lane
@@ -224,7 +228,12 @@ const unstoppedTopics = `
     SELECT (SELECT min(topic) FROM outbox_held WHERE lane = @lane AND topic > held.topic)
     FROM held WHERE held.topic IS NOT NULL)
   SELECT topic FROM held WHERE topic IS NOT NULL
-    AND topic NOT IN (SELECT topic FROM outbox_stops WHERE lane = @lane)`;
+    AND topic NOT IN (
+      SELECT topic FROM outbox_stops WHERE lane = @lane AND partition = ${wholeTopic})`;
+
+/** No stop of its partition keeps it. */
+const isNotStopped = `NOT EXISTS (SELECT 1 FROM outbox_stops AS s
+  WHERE s.lane = h.lane AND s.topic = h.topic AND s.partition = h.partition)`;
 
 function toStop(row: StopRow): Stop {
   const partition = row.partition === wholeTopic ? null : row.partition;

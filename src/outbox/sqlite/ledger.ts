@@ -16,7 +16,9 @@ export class LedgerTable {
       FROM json_each(@entries)`);
     this.#forget = db.prepare(`
       DELETE FROM outbox_ledger WHERE id IN (
-        SELECT id FROM outbox_ledger WHERE at < ? ORDER BY at LIMIT ?)`);
+        SELECT id FROM outbox_ledger WHERE at < ?
+          AND last_seq < ifnull((SELECT min(seq) FROM outbox_events), last_seq + 1)
+        ORDER BY at LIMIT ?)`);
   }
 
   /** One statement for all topic-partitions of a batch. Runs inside a transaction. */

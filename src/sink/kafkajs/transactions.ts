@@ -197,9 +197,11 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
   #failed(failure: SendFailure, phase: Phase = 'sending'): SendFailure {
     this.#discard();
     const told = phase === 'sending' ? failure : noRefusal(failure);
-    if (this.#inDoubt && told.kind === 'outage') return { ...told, kind: 'unknown' };
-    if (!this.#inDoubt && told.kind === 'unknown') return { ...told, kind: 'outage' };
-    return told;
+    if (told.kind === 'fenced') return told;
+    if (this.#inDoubt) return { ...told, kind: 'unknown' };
+    // Nothing but the records themselves may be what a bug is about.
+    const isElsewhere = told.kind === 'bug' && phase !== 'sending';
+    return told.kind === 'unknown' || isElsewhere ? { ...told, kind: 'outage' } : told;
   }
 
   #discard(): void {

@@ -35,7 +35,7 @@ async function statementsOf(held: number): Promise<number> {
     bench.sql(`INSERT INTO outbox_held (seq, lane, topic, order_key, state)
       SELECT seq, lane, topic, key, 'blocked' FROM outbox_events`);
     bench.sql(`INSERT INTO outbox_stops (lane, topic, code, message, since, next_attempt_at)
-      VALUES (0, 'refused', 'TOPIC_AUTHORIZATION_FAILED', '', 0, 9e15)`);
+      VALUES (0, 'refused', 'TOPIC_AUTHORIZATION_FAILED', '', 0, ${bench.clock.now() + 20_000})`);
     bench.sql(`UPDATE outbox_lanes SET cursor = ${held}, held = ${held}`);
   }
   bench.appendKeyed('orders', ...Array.from({ length: 500 }, (_, index) => `k${index % 7}:v`));

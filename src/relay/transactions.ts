@@ -33,6 +33,9 @@ export interface TransactionWork {
 
 export type Readiness = 'ready' | 'reopened' | 'leaseLost';
 
+/** Kafka forgets marks that were not committed for `offsets.retention.minutes`, 7 days. */
+const markAgainMs = 24 * 3_600_000;
+
 export class LaneTransactions {
   readonly #lane: number;
   readonly #parts: LaneParts;
@@ -42,6 +45,8 @@ export class LaneTransactions {
   #fence = 0;
   /** Kafka may have a transaction that is not settled here; `null`: the file knows. */
   #doubt: boolean | null = null;
+  /** When both slots were committed last, on the monotonic clock. */
+  #markedAtMs = 0;
 
   constructor(lane: number, parts: LaneParts) {
     this.#lane = lane;
@@ -56,7 +61,8 @@ export class LaneTransactions {
   async ready(work: TransactionWork): Promise<Readiness> {
     const { fence } = work.lease;
     const isOurs = this.#fence === fence || this.#fence === fence - 1;
-    if (isOurs && this.#sender?.isOpen === true && this.#doubt === false) {
+    const isFresh = this.#parts.clock.monotonic() - this.#markedAtMs < markAgainMs;
+    if (isOurs && isFresh && this.#sender?.isOpen === true && this.#doubt === false) {
       this.#fence = fence;
       return 'ready';
     }
@@ -83,6 +89,7 @@ export class LaneTransactions {
     if (!(await store.recovery.begin(lease))) return this.#journal.leaseLost(lease);
     this.#fence = lease.fence;
     this.#doubt = false;
+    this.#markedAtMs = this.#parts.clock.monotonic();
     return 'reopened';
   }
 
@@ -128,13 +135,14 @@ export class LaneTransactions {
     if (doubt && (log === undefined || held === undefined)) return missing();
     const wrong = this.#logFault(log) ?? heldFault(held, known);
     if (wrong !== null) return wrong;
-    const { store } = this.#parts;
+    const { store, refusals } = this.#parts;
     if (!(await store.recovery.passTo(work.lease, log?.number ?? 0))) return 'leaseLost';
     const isLast = held !== undefined && held.number === known.sendNo;
     const isIts = isLast && fromMark(held)?.eventId === (known.sending[0]?.id ?? null);
     // Not the last send: its events are due as before.
     const delivered = isIts ? known.sending.map((event) => event.seq) : [];
-    const settled = await store.held.settle(work.lease, { delivered, via: work.via });
+    const change = { delivered, rules: refusals, via: work.via };
+    const settled = await store.held.settle(work.lease, change);
     return settled ? null : 'leaseLost';
   }
 

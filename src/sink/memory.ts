@@ -12,7 +12,14 @@ import type {
   SendOutcome,
   SinkRecord,
   TopicLeaders,
+  TransactionalSender,
+  TransactionNames,
 } from './driver.ts';
+import {
+  type CommitFault,
+  MemoryCoordinator,
+  MemoryTransactionalSender,
+} from './memory-transactions.ts';
 
 export interface MemoryDriverOptions {
   /** Partitions of a topic that does not exist yet; `null` refuses it. Default: 3. */
@@ -30,6 +37,12 @@ export class MemoryDriver implements Driver {
   #outage: SendFailure | null = null;
   /** Called before a batch is written; what it returns is the outcome instead. */
   #beforeWrite: (records: readonly SinkRecord[]) => Promise<SendFailure | null> = async () => null;
+
+  readonly #coordinator = new MemoryCoordinator({
+    outage: () => this.#outage,
+    refuse: (records) => this.#refuse(records),
+    write: (records) => this.#write(records),
+  });
 
   constructor(options: MemoryDriverOptions = {}) {
     this.#createPartitions = options.createPartitions === undefined ? 3 : options.createPartitions;
@@ -59,6 +72,16 @@ export class MemoryDriver implements Driver {
     this.#beforeWrite = hook;
   }
 
+  /** Lets commits of transactions go wrong, as the hook says each time. */
+  interceptCommits(hook: () => CommitFault | null): void {
+    this.#coordinator.interceptCommits(hook);
+  }
+
+  /** As when the topic of the watermarks was deleted. */
+  forgetWatermarks(): void {
+    this.#coordinator.forgetWatermarks();
+  }
+
   createTopic(topic: string, partitions: number): void {
     this.#topics.set(
       topic,
@@ -77,13 +100,22 @@ export class MemoryDriver implements Driver {
     return { send: (records) => this.#send(records), close: async () => {} };
   }
 
+  createTransactionalSender(_label: string, names: TransactionNames): TransactionalSender {
+    return new MemoryTransactionalSender(this.#coordinator, names);
+  }
+
   async #send(records: readonly SinkRecord[]): Promise<SendOutcome> {
     invariant(records.length > 0, 'a batch is not empty');
-    if (this.#outage !== null) return this.#outage;
+    return this.#outage ?? (await this.#refuse(records)) ?? this.#write(records);
+  }
+
+  async #refuse(records: readonly SinkRecord[]): Promise<SendFailure | null> {
     const planted = await this.#beforeWrite(records);
     if (planted !== null) return planted;
-    const refusal = records.map((record) => this.#refusal(record)).find((found) => found !== null);
-    if (refusal !== undefined) return refusal;
+    return records.map((record) => this.#refusal(record)).find((found) => found !== null) ?? null;
+  }
+
+  #write(records: readonly SinkRecord[]): SendOutcome {
     const acks = new Map<string, { topic: string; partition: number; baseOffset: bigint }>();
     for (const record of records) {
       const { topic, partition } = record;

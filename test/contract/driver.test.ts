@@ -7,6 +7,7 @@ import { KafkaBroker } from '../support/kafka.ts';
 import { freePort } from '../support/ports.ts';
 import { TcpProxy } from '../support/proxy.ts';
 import { type DriverSubject, driverContract } from './driver.suite.ts';
+import { transactionContract } from './transactions.suite.ts';
 
 describe('the kafkajs driver', () => {
   let kafka: KafkaBroker;
@@ -43,6 +44,7 @@ describe('the kafkajs driver', () => {
   });
 
   driverContract(() => subject);
+  transactionContract(() => subject);
 
   it('throws its connection away after a failed send', async () => {
     const proxy = await TcpProxy.listen(await freePort());
@@ -147,7 +149,7 @@ describe('the driver in memory', () => {
   const strict = new MemoryDriver({ createPartitions: null });
   unreachable.goAway();
 
-  driverContract(() => ({
+  const subject: DriverSubject = {
     driver,
     strict,
     unreachable,
@@ -160,5 +162,7 @@ describe('the driver in memory', () => {
         const pairs = headers.map(([name, bytes]) => [name, String(bytes)] as const);
         return { partition, key: key?.toString() ?? null, value, headers: pairs };
       }),
-  }));
+  };
+  driverContract(() => subject);
+  transactionContract(() => subject);
 });

@@ -8,7 +8,7 @@ import { openSqliteOutbox, type SqliteOutbox } from '../../src/outbox/sqlite/ope
 import type { OutboxStore } from '../../src/outbox/store.ts';
 import { createRelayEmitter, type RelayEvents } from '../../src/relay/events.ts';
 import type { GovernorRates } from '../../src/relay/governor.ts';
-import type { DrainStep } from '../../src/relay/lane-parts.ts';
+import type { Delivery, DrainStep } from '../../src/relay/lane-parts.ts';
 import { RelayCore } from '../../src/relay/relay.ts';
 import { MemoryDriver } from '../../src/sink/memory.ts';
 import { choosePartition } from '../../src/sink/partitioner.ts';
@@ -36,6 +36,7 @@ export interface BenchOptions {
   readonly governor?: GovernorRates;
   readonly order?: 'block' | 'continue';
   readonly deadLetterTopic?: string;
+  readonly delivery?: Delivery;
   /** Shared by several relays: what would be one file. */
   readonly beside?: RelayBench;
 }
@@ -88,7 +89,7 @@ export class RelayBench {
       logsIn: false,
       onStep: (step, lane) => this.onStep(step, lane),
       governor: options.governor ?? { eventsPerSecond: null, bytesPerSecond: null },
-      delivery: 'at-least-once',
+      delivery: options.delivery ?? 'at-least-once',
       deadLetter: { deadBlocks: order === 'block', deadLetterTopic },
     });
   }

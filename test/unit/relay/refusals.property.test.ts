@@ -1,179 +1,50 @@
 /** Whatever Kafka refuses, and whenever: nothing is lost, and each key keeps its order. */
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
-import type { SendFailure, SinkRecord } from '../../../src/sink/driver.ts';
-import { RelayBench } from '../../support/relay-bench.ts';
+import { describe, expect, it } from 'vitest';
+import type { Delivery } from '../../../src/relay/lane-parts.ts';
+import { keys, RelayWorld, type Step, steps, topics } from '../../support/relay-world.ts';
 
-const topics = ['orders', 'bills'] as const;
-const keys = ['a', 'b', 'c'] as const;
-type Topic = (typeof topics)[number];
-
-interface Given {
-  readonly key: string;
-  /** Whether Kafka refuses it, for now. */
-  readonly refused: boolean;
+/** Takes the steps, and looks at what is left when all has become well. */
+async function run(todo: readonly Step[], delivery: Delivery): Promise<RelayWorld> {
+  const world = new RelayWorld({ delivery });
+  await world.bench.core.start();
+  for (const step of todo) await world.take(step);
+  await world.calmDown();
+  const held = world.bench.sql('SELECT seq, state FROM outbox_held');
+  const summary = world.bench.store.summary();
+  await world.bench.stop();
+  expect(held).toEqual([]);
+  expect(summary).toMatchObject({ pending: 0, held: 0, delivered: world.appended.length });
+  return world;
 }
 
-type Step =
-  | { readonly do: 'append'; readonly topic: Topic; readonly events: readonly Given[] }
-  | { readonly do: 'forgive' }
-  | { readonly do: 'close' | 'open' | 'pause' | 'resume'; readonly topic: Topic }
-  | { readonly do: 'goAway' | 'comeBack' | 'restart' }
-  | { readonly do: 'wait'; readonly ms: number };
-
-const topic = fc.constantFrom(...topics);
-const given = fc.record({
-  key: fc.constantFrom(...keys),
-  refused: fc.integer({ min: 0, max: 5 }).map((drawn) => drawn === 0),
-});
-const steps = fc.array(
-  fc.oneof(
-    {
-      weight: 5,
-      arbitrary: fc.record({
-        do: fc.constant('append' as const),
-        topic,
-        events: fc.array(given, { minLength: 1, maxLength: 8 }),
-      }),
-    },
-    {
-      weight: 5,
-      arbitrary: fc.record({
-        do: fc.constant('wait' as const),
-        ms: fc.integer({ min: 10, max: 8_000 }),
-      }),
-    },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('forgive' as const) }) },
-    {
-      weight: 4,
-      arbitrary: fc.record({
-        do: fc.constantFrom('close' as const, 'open', 'open', 'pause', 'resume', 'resume'),
-        topic,
-      }),
-    },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        do: fc.constantFrom('goAway' as const, 'comeBack', 'comeBack', 'restart'),
-      }),
-    },
-  ),
-  { minLength: 10, maxLength: 40 },
-);
-
-/** A relay, and a Kafka that refuses what the steps have asked for. */
-class World {
-  bench = new RelayBench({ lanes: 2, batchEvents: 2, retry: { retries: 1_000, delayMs: 1_000 } });
-  readonly appended: string[] = [];
-  readonly #refused = new Set<string>();
-  readonly #closed = new Set<string>();
-
-  constructor() {
-    this.bench.driver.interceptSends(async (records) => this.#answer(records));
-  }
-
-  #answer(records: readonly SinkRecord[]): SendFailure | null {
-    const failure = (kind: SendFailure['kind'], code: string): SendFailure => {
-      return { kind, code, message: code, topic: null, cause: null };
-    };
-    if (records.some((record) => this.#closed.has(record.topic))) {
-      return failure('refused-topic', 'TOPIC_AUTHORIZATION_FAILED');
-    }
-    const refused = records.some(({ value }) => this.#refused.has(String(value)));
-    return refused ? failure('refused-record', 'INVALID_RECORD') : null;
-  }
-
-  async take(step: Step): Promise<void> {
-    const { bench } = this;
-    switch (step.do) {
-      case 'append':
-        for (const one of step.events) this.#append(step.topic, one);
-        return;
-      case 'forgive':
-        return this.#refused.clear();
-      case 'close':
-        this.#closed.add(step.topic);
-        return;
-      case 'open':
-        this.#closed.delete(step.topic);
-        return;
-      case 'pause':
-        bench.sql(`INSERT OR IGNORE INTO outbox_pauses VALUES ('${step.topic}', 0)`);
-        bench.sql('UPDATE outbox_lanes SET held_revision = held_revision + 1');
-        return;
-      case 'resume':
-        return this.#resume(step.topic);
-      case 'goAway':
-        return bench.driver.goAway();
-      case 'comeBack':
-        return bench.driver.comeBack();
-      case 'restart':
-        return this.#restart();
-      case 'wait':
-        return bench.clock.advance(step.ms);
-    }
-  }
-
-  #append(name: Topic, { key, refused }: Given): void {
-    const text = `${key}:${name}:${this.appended.length}`;
-    this.appended.push(text);
-    if (refused) this.#refused.add(text);
-    this.bench.appendKeyed(name, text);
-  }
-
-  #resume(name: Topic): void {
-    this.bench.sql(`DELETE FROM outbox_pauses WHERE topic = '${name}'`);
-    this.bench.sql(`UPDATE outbox_stops SET next_attempt_at = 0 WHERE topic = '${name}'
-      AND next_attempt_at IS NULL AND draining = 0`);
-    this.bench.sql('UPDATE outbox_lanes SET held_revision = held_revision + 1');
-  }
-
-  async #restart(): Promise<void> {
-    const next = new RelayBench({
-      lanes: 2,
-      batchEvents: 2,
-      retry: { retries: 1_000, delayMs: 1_000 },
-      beside: this.bench,
-    });
-    await this.bench.stop();
-    this.bench = next;
-    await next.core.start();
-  }
-
-  async calmDown(): Promise<void> {
-    this.#refused.clear();
-    this.#closed.clear();
-    this.bench.driver.comeBack();
-    for (const name of topics) this.#resume(name);
-    await this.bench.clock.advance(60_000);
-  }
-
-  /** Of one key of a topic, each value at its first delivery. */
-  delivered(name: string, key: string): string[] {
-    const own = this.bench.written(name).filter((text) => text.startsWith(`${key}:`));
-    return [...new Set(own)];
-  }
-}
-
-it('loses nothing and keeps the order of each key', { timeout: 120_000 }, async () => {
-  await fc.assert(
-    fc.asyncProperty(steps, async (todo) => {
-      const world = new World();
-      await world.bench.core.start();
-      for (const step of todo) await world.take(step);
-      await world.calmDown();
-      const held = world.bench.sql('SELECT seq, state FROM outbox_held');
-      const summary = world.bench.store.summary();
-      await world.bench.stop();
-      expect(held).toEqual([]);
-      expect(summary).toMatchObject({ pending: 0, held: 0, delivered: world.appended.length });
-      for (const name of topics) {
-        for (const key of keys) {
-          const accepted = world.appended.filter((text) => text.startsWith(`${key}:${name}:`));
-          expect(world.delivered(name, key)).toEqual(accepted);
-        }
-      }
-    }),
-    { numRuns: 25 },
+/** Of every key of every topic: what was accepted, and what Kafka has of it. */
+function accounts(world: RelayWorld) {
+  return topics.flatMap((topic) =>
+    keys.map((key) => [world.accepted(topic, key), world.delivered(topic, key)] as const),
   );
+}
+
+describe('whatever Kafka refuses, and whenever', { timeout: 120_000 }, () => {
+  it('nothing is lost, and each key keeps its order', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (todo) => {
+        const world = await run(todo, 'at-least-once');
+        for (const [accepted, delivered] of accounts(world)) {
+          expect([...new Set(delivered)]).toEqual(accepted);
+        }
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('nothing comes twice either, with exactly-once, whatever becomes of commits', async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (todo) => {
+        const world = await run(todo, 'exactly-once');
+        for (const [accepted, delivered] of accounts(world)) expect(delivered).toEqual(accepted);
+      }),
+      { numRuns: 25 },
+    );
+  });
 });

@@ -112,11 +112,24 @@ export class LaneDrainer {
 
   /** False: the lease was lost. */
   async #agree(lease: Lease, via: 'job' | 'sweep'): Promise<boolean> {
-    if (this.#transactions === null) return true;
+    if (this.#transactions === null) return this.#leaveTransactions(lease);
     const readiness = await this.#transactions.ready({ lease, via });
     if (readiness !== 'reopened') return readiness === 'ready';
     this.#known = null; // perhaps some of it was taken back
     await this.#parts.onStep('reopened', this.lane);
+    return true;
+  }
+
+  /** What a relay with transactions has set aside for one that it did not settle is sent again. */
+  async #leaveTransactions(lease: Lease): Promise<boolean> {
+    const { recovery } = this.#parts.store;
+    if (this.#known?.fence === lease.fence || !recovery.read(this.lane).open) return true;
+    if (!(await recovery.passTo(lease, 0))) {
+      this.#journal.leaseLost(lease);
+      return false;
+    }
+    this.#known = null;
+    await recovery.end(this.lane, lease.fence);
     return true;
   }
 

@@ -48,6 +48,11 @@ export class FakeClock implements Clock {
     this.#wallMs += ms;
   }
 
+  /** As a machine that was suspended: both clocks move, and what was due meanwhile is late. */
+  oversleep(ms: number): void {
+    this.#elapsedMs += ms;
+  }
+
   /** Moves both clocks, firing timers in order and letting their consequences happen. */
   async advance(ms: number): Promise<void> {
     const endMs = this.#elapsedMs + ms;
@@ -58,10 +63,10 @@ export class FakeClock implements Clock {
         .sort((a, b) => a.atMs - b.atMs || a.order - b.order)[0];
       if (due === undefined) break;
       this.#timers.delete(due);
-      this.#elapsedMs = due.atMs;
+      this.#elapsedMs = Math.max(this.#elapsedMs, due.atMs);
       due.callback();
       await settle();
     }
-    this.#elapsedMs = endMs;
+    this.#elapsedMs = Math.max(this.#elapsedMs, endMs);
   }
 }

@@ -29,6 +29,8 @@ export default defineConfig({
       project('unit', 1),
       project('contract', 2, { ...slow, maxWorkers: 2 }),
       project('integration', 3, { ...slow, maxWorkers: 2 }),
+      // One after the other: what they kill and count must not wait for somebody else's work.
+      project('fault', 4, { ...slow, maxWorkers: 1 }),
     ],
     reporters: ['default'],
   },

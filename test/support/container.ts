@@ -72,6 +72,11 @@ export class Container {
     await docker('kill', this.id);
   }
 
+  /** SIGTERM, and SIGKILL to what has not ended after five seconds. */
+  async stop(): Promise<void> {
+    await docker('stop', '--time', '5', this.id);
+  }
+
   /** Starts a killed one again, on the same port. Does not wait until it answers. */
   async start(): Promise<void> {
     await docker('start', this.id);

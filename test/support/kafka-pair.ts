@@ -198,6 +198,22 @@ export class KafkaPair {
     await this.#containers[1].start();
   }
 
+  /** Resolves when every replica of the topic is in sync, and leaders are where they belong. */
+  async isWhole(topic: string): Promise<void> {
+    const isSo = async () => {
+      try {
+        const { topics } = await this.#admin.fetchTopicMetadata({ topics: [topic] });
+        const partitions = topics[0]?.partitions ?? [];
+        return partitions.every(({ isr, replicas, leader }) => {
+          return isr.length === replicas.length && leader === replicas[0];
+        });
+      } catch {
+        return false; // asked again until the deadline
+      }
+    };
+    await until('every replica is in sync', isSo, { timeoutMs: 60_000, everyMs: 50 });
+  }
+
   async stop(): Promise<void> {
     await this.#admin.disconnect();
     await this.toSecond.close();

@@ -1,8 +1,10 @@
 /**
  * A relay as a process of its own, for tests that kill or freeze it. One argument: JSON of the
  * options, and `killAt` or `freezeAt`, a step at which it sends itself SIGKILL or SIGSTOP, at the
- * `killOn`-th time. Prints one JSON line per event.
+ * `killOn`-th time. Prints one JSON line per event. A line `{"jumpMs": 3600000}` on its stdin sets
+ * its wall clock forward.
  */
+import { createInterface } from 'node:readline';
 import { createRelay, type DrainStep, type RelayOptions } from '../../src/index.ts';
 
 interface Given extends RelayOptions {
@@ -30,4 +32,12 @@ await relay.start();
 say('started');
 process.on('SIGTERM', () => {
   void relay.stop().then(() => process.exit(0));
+});
+
+const wallClock = Date.now.bind(Date);
+let aheadMs = 0;
+Date.now = () => wallClock() + aheadMs;
+createInterface({ input: process.stdin }).on('line', (line) => {
+  aheadMs += (JSON.parse(line) as { jumpMs: number }).jumpMs;
+  say('clock', { jumped: aheadMs });
 });

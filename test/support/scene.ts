@@ -17,14 +17,23 @@ import {
   type Relay,
   type RelayHooks,
 } from '../../src/index.ts';
-import type { Consumed, KafkaBroker } from './kafka.ts';
+import { type Consumed, consumeFrom, type KafkaBroker } from './kafka.ts';
 import { until } from './wait.ts';
+
+interface EnqueueOptions {
+  /** Default: 20. */
+  readonly keys?: number;
+  /** Default: the scene's. */
+  readonly topic?: string;
+  /** Order is checked within a key: another topic needs other ones. */
+  readonly keyPrefix?: string;
+}
 
 export class Scene {
   readonly folder = mkdtempSync(join(tmpdir(), 'outbox-relay-'));
   readonly db = join(this.folder, 'outbox.db');
   readonly topic = `t-${randomUUID()}`;
-  readonly accepted: AcceptedEvent[] = [];
+  readonly accepted: (AcceptedEvent & { readonly topic: string })[] = [];
   readonly #cleanups: (() => Promise<unknown> | unknown)[] = [];
   readonly #lanes: number | undefined;
   #outbox: Outbox | null = null;
@@ -46,11 +55,11 @@ export class Scene {
   }
 
   /** Commits events over a few keys in one transaction and remembers them. */
-  enqueue(count: number, options: { readonly keys?: number; readonly topic?: string } = {}): void {
-    const { keys = 20, topic = this.topic } = options;
+  enqueue(count: number, options: EnqueueOptions = {}): void {
+    const { keys = 20, topic = this.topic, keyPrefix = 'key-' } = options;
     const events = Array.from({ length: count }, () => {
       this.#count += 1;
-      return { topic, key: `key-${this.#count % keys}`, value: `value ${this.#count}` };
+      return { topic, key: `${keyPrefix}${this.#count % keys}`, value: `value ${this.#count}` };
     });
     const results = this.outbox.enqueueMany(events);
     const before = this.#count - count;
@@ -59,6 +68,7 @@ export class Scene {
       this.accepted.push({
         number: before + index + 1,
         id,
+        topic,
         key,
         hash: hashOf(value),
         atMs: Date.now(),
@@ -79,15 +89,29 @@ export class Scene {
     return relay;
   }
 
-  /** Reads the topic with an independent consumer until every accepted event is there. */
-  async account(kafka: KafkaBroker, timeoutMs = 60_000): Promise<Findings> {
-    const wanted = new Set(this.accepted.map(({ id }) => id));
-    const all = (records: readonly Consumed[]) => {
-      const seen = new Set(records.map(({ headers }) => headers['outbox-event-id']));
-      return [...wanted].every((id) => seen.has(id));
-    };
-    const records = await kafka.consume(this.topic, all, timeoutMs);
+  /** Reads the topics with an independent consumer until every accepted event is there. */
+  async account(
+    kafka: Pick<KafkaBroker, 'consume'>,
+    timeoutMs = 60_000,
+    topics: readonly string[] = [this.topic],
+  ): Promise<Findings> {
+    const records: Consumed[] = [];
+    for (const topic of topics) {
+      const wanted = this.accepted.filter((event) => event.topic === topic).map(({ id }) => id);
+      const all = (found: readonly Consumed[]) => {
+        const seen = new Set(found.map(({ headers }) => headers['outbox-event-id']));
+        return wanted.every((id) => seen.has(id));
+      };
+      records.push(...(await kafka.consume(topic, all, timeoutMs)));
+    }
     return this.check(records);
+  }
+
+  /** As {@link Scene.account}, from brokers that are no {@link KafkaBroker}. */
+  accountAt(address: string): Promise<Findings> {
+    const consume = (topic: string, done: (records: readonly Consumed[]) => boolean) =>
+      consumeFrom(address, topic, done);
+    return this.account({ consume });
   }
 
   check(records: readonly Consumed[]): Findings {

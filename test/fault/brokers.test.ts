@@ -1,0 +1,104 @@
+/**
+ * The broker is killed while a send is under way, again and again: its coordinator of transactions
+ * with it. A kill counts when a send that was under way came to nothing.
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { percentile } from '../../scripts/bench/statistics.ts';
+import type { Relay } from '../../src/index.ts';
+import type { Delivery } from '../../src/relay/lane-parts.ts';
+import { KafkaBroker } from '../support/kafka.ts';
+import { allDelivered, Scene } from '../support/scene.ts';
+import { until } from '../support/wait.ts';
+import { byForm, Chance, report } from './form.ts';
+import { WatchedDriver } from './watched-driver.ts';
+
+const killsWanted = byForm({ short: 2, full: 12 });
+const eventsPerKill = byForm({ short: 1_500, full: 5_000 });
+/** Ten times what is promised, on a real clock. */
+const firstDeliveryMsMax = 20_000;
+
+let kafka: KafkaBroker;
+let scene: Scene;
+
+beforeAll(async () => {
+  kafka = await KafkaBroker.start();
+});
+afterAll(() => kafka?.stop());
+beforeEach(async () => {
+  scene = new Scene(4);
+  await kafka.createTopic(scene.topic);
+});
+afterEach(() => scene.close());
+
+interface Times {
+  /** From the first produce of somebody else that succeeded, milliseconds. */
+  readonly firstDeliveryMs: number[];
+  readonly drainedMs: number[];
+}
+
+interface Subject {
+  readonly relay: Relay;
+  readonly driver: WatchedDriver;
+}
+
+async function startRelay(delivery: Delivery): Promise<Subject> {
+  const drivers: WatchedDriver[] = [];
+  const options = { delivery, createTopics: 'never', batchEvents: 200 } as const;
+  const relay = scene.relay(kafka.address, options, {
+    createDriver: (config) => {
+      const driver = WatchedDriver.of(config);
+      drivers.push(driver);
+      return driver;
+    },
+  });
+  await relay.start();
+  return { relay, driver: drivers[0] as WatchedDriver };
+}
+
+/** True when a send was under way and came to nothing. */
+async function killOnce({ relay, driver }: Subject, chance: Chance, times: Times) {
+  const [acked, failed] = [driver.acked, driver.failed];
+  scene.enqueue(eventsPerKill);
+  const after = chance.between(1, 4);
+  const isUnderWay = () => driver.acked >= acked + after && driver.underWay > 0;
+  await until('a send is under way', isUnderWay, { everyMs: 1 });
+  await kafka.container.kill();
+  await until('sends are answered', () => driver.underWay === 0 || driver.failed > failed);
+  const met = driver.failed > failed;
+  const first = new Promise<void>((resolve) => relay.once('delivered', () => resolve()));
+  await kafka.container.start();
+  await kafka.probe();
+  const backMs = performance.now();
+  await first;
+  times.firstDeliveryMs.push(Math.round(performance.now() - backMs));
+  await scene.drained(relay, 120_000);
+  times.drainedMs.push(Math.round(performance.now() - backMs));
+  return met;
+}
+
+describe('a broker that is killed with sends under way', () => {
+  it.each<Delivery>(['at-least-once', 'exactly-once'])(
+    'costs nothing but time: %s',
+    { timeout: 1_800_000 },
+    async (delivery) => {
+      const chance = new Chance(`brokers ${delivery}`);
+      const times: Times = { firstDeliveryMs: [], drainedMs: [] };
+      const subject = await startRelay(delivery);
+      let counted = 0;
+      while (counted < killsWanted) {
+        if (await killOnce(subject, chance, times)) counted += 1;
+      }
+      const { examples, ...facts } = await scene.account(kafka);
+      const { firstDeliveryMs, drainedMs } = times;
+      const slowest = Math.max(...firstDeliveryMs);
+      report('broker kills', {
+        ...{ delivery, seed: chance.seed, kills: firstDeliveryMs.length, counted, ...facts },
+        firstDeliveryMs: { median: percentile(firstDeliveryMs, 0.5), max: slowest },
+        drainedMs: { median: percentile(drainedMs, 0.5), max: Math.max(...drainedMs) },
+      });
+      expect(facts).toMatchObject(allDelivered);
+      expect(slowest).toBeLessThan(firstDeliveryMsMax);
+      if (delivery === 'exactly-once') expect(facts).toMatchObject({ duplicated: 0 });
+    },
+  );
+});

@@ -1,0 +1,81 @@
+/**
+ * Three brokers, of which one is lost and comes back, again and again: leaders move, those of the
+ * transactions' coordinator and of the watermarks, too. In the full form only.
+ */
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Delivery } from '../../src/relay/lane-parts.ts';
+import { KafkaPair } from '../support/kafka-pair.ts';
+import { allDelivered, Scene } from '../support/scene.ts';
+import { until } from '../support/wait.ts';
+import { Chance, isFull, report } from './form.ts';
+import { WatchedDriver } from './watched-driver.ts';
+
+const lossesWanted = 5;
+const eventsPerLoss = 4_000;
+
+const settings = {
+  KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '3',
+  KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: '3',
+  KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: '2',
+  KAFKA_DEFAULT_REPLICATION_FACTOR: '3',
+  KAFKA_MIN_INSYNC_REPLICAS: '2',
+  KAFKA_LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS: '2',
+  KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
+};
+
+const scenes: Scene[] = [];
+afterEach(async () => {
+  for (const scene of scenes.splice(0)) await scene.close();
+});
+
+describe.runIf(isFull)('one broker of three that is lost', () => {
+  it.each<Delivery>(['at-least-once', 'exactly-once'])(
+    'loses and reorders nothing: %s',
+    { timeout: 900_000 },
+    async (delivery) => {
+      const chance = new Chance(`cluster ${delivery}`);
+      const cluster = await KafkaPair.start(settings, 3);
+      const scene = new Scene(4);
+      scenes.push(scene);
+      try {
+        const places = [
+          [2, 1, 3],
+          [3, 2, 1],
+          [2, 3, 1],
+        ] as const;
+        await cluster.createSpread(scene.topic, places, { 'min.insync.replicas': 2 });
+        const drivers: WatchedDriver[] = [];
+        const options = { delivery, createTopics: 'never', batchEvents: 200 } as const;
+        const relay = scene.relay(cluster.address, options, {
+          createDriver: (config) => {
+            const driver = WatchedDriver.of(config);
+            drivers.push(driver);
+            return driver;
+          },
+        });
+        await relay.start();
+        const [driver] = drivers as [WatchedDriver];
+        for (let loss = 0; loss < lossesWanted; loss += 1) {
+          const acked = driver.acked + chance.between(1, 5);
+          scene.enqueue(eventsPerLoss);
+          await until('sends are under way', () => driver.acked >= acked, { everyMs: 1 });
+          await cluster.killSecond();
+          await scene.drained(relay, 120_000); // two of three are enough
+          scene.enqueue(eventsPerLoss);
+          await cluster.startSecond();
+          await scene.drained(relay, 120_000);
+          await cluster.isWhole(scene.topic);
+        }
+        const { examples, ...facts } = await scene.accountAt(cluster.address);
+        report('one of three brokers', {
+          ...{ delivery, seed: chance.seed, losses: lossesWanted, ...facts },
+        });
+        expect({ ...facts, examples }).toMatchObject(allDelivered);
+        if (delivery === 'exactly-once') expect(facts).toMatchObject({ duplicated: 0 });
+      } finally {
+        for (const open of scenes.splice(0)) await open.close();
+        await cluster.stop();
+      }
+    },
+  );
+});

@@ -1,0 +1,126 @@
+/** What the nemesis does, and undoes. */
+
+import { until } from '../support/wait.ts';
+import type { Chance } from './form.ts';
+import { leaseMs, type World } from './world.ts';
+
+export interface Fault {
+  readonly name: string;
+  begin(world: World, chance: Chance): Promise<unknown>;
+  /** Everything is well again afterwards, or becomes well by itself. */
+  end(world: World): Promise<unknown>;
+  /** The application cannot reach Kafka: the figures of a recovery are taken. */
+  readonly isOutage?: true;
+  /** How long it lasts, milliseconds. Default: up to two seconds. */
+  readonly lastsMs?: number;
+}
+
+const redisSays = (world: World, ...command: [string, ...string[]]) =>
+  world.redis.client.call(...command);
+
+/** Wall time as a relay sees it, which leases and due times must not trust. */
+async function jumpClock(world: World, chance: Chance): Promise<void> {
+  const jumpMs = chance.oneOf([-48, -1, 1, 48]) * 3_600_000;
+  const relay = world.relays[chance.between(0, 1)];
+  const heard = relay?.lines.length ?? 0;
+  relay?.write(`${JSON.stringify({ jumpMs })}\n`);
+  const hasJumped = () => relay?.lines.slice(heard).some((line) => line.includes('"clock"'));
+  await until('the clock has jumped', hasJumped);
+}
+
+export const faults: readonly Fault[] = [
+  {
+    name: 'broker killed',
+    begin: ({ kafka }) => kafka.container.kill(),
+    end: ({ kafka }) => kafka.container.start(),
+    isOutage: true,
+  },
+  {
+    name: 'broker stopped',
+    begin: ({ kafka }) => kafka.container.stop(),
+    end: ({ kafka }) => kafka.container.start(),
+    isOutage: true,
+  },
+  {
+    name: 'broker frozen',
+    begin: ({ kafka }) => kafka.container.pause(),
+    end: ({ kafka }) => kafka.container.unpause(),
+    isOutage: true,
+    lastsMs: 3_000,
+  },
+  {
+    name: 'network half-open',
+    begin: async ({ network }) => network.swallow(),
+    end: async ({ network }) => {
+      network.forward();
+      network.reset(); // as when the middle box forgets what it knew
+    },
+    isOutage: true,
+    lastsMs: 3_000,
+  },
+  {
+    name: 'relays cut off from the broker',
+    begin: async ({ network }) => network.refuse(),
+    end: async ({ network }) => network.forward(),
+    isOutage: true,
+  },
+  {
+    name: 'connections reset',
+    begin: async ({ network }) => network.reset(),
+    end: async () => {},
+    lastsMs: 0,
+  },
+  {
+    name: 'Redis flushed',
+    begin: ({ redis }) => redis.flushAll(),
+    end: ({ redis }) => redis.flushAll(),
+  },
+  {
+    name: 'Redis killed',
+    begin: ({ redis }) => redis.container.kill(),
+    end: ({ redis }) => redis.container.start(),
+  },
+  {
+    name: 'Redis frozen',
+    begin: ({ redis }) => redis.container.pause(),
+    end: ({ redis }) => redis.container.unpause(),
+  },
+  {
+    name: 'Redis full',
+    begin: (world) => redisSays(world, 'CONFIG', 'SET', 'maxmemory', '1'),
+    end: (world) => redisSays(world, 'CONFIG', 'SET', 'maxmemory', '0'),
+  },
+  {
+    name: 'Redis a replica',
+    begin: (world) => redisSays(world, 'REPLICAOF', '127.0.0.1', '1'),
+    end: (world) => redisSays(world, 'REPLICAOF', 'NO', 'ONE'),
+  },
+  {
+    name: 'relay killed',
+    begin: async (world, chance) => {
+      const index = chance.between(0, 1);
+      await world.relays[index]?.kill();
+      world.startRelay(index);
+    },
+    end: async () => {},
+  },
+  {
+    name: 'both relays killed',
+    begin: (world) => Promise.all(world.relays.map((relay) => relay.kill())),
+    end: async (world) => {
+      for (const index of world.relays.keys()) world.startRelay(index);
+    },
+  },
+  {
+    name: 'relay frozen beyond its lease',
+    begin: async (world, chance) => world.relays[chance.between(0, 1)]?.signal('SIGSTOP'),
+    end: async (world) => {
+      for (const relay of world.relays) relay.signal('SIGCONT');
+    },
+    lastsMs: leaseMs + 1_000,
+  },
+  { name: 'clock jumps', begin: jumpClock, end: async () => {} },
+];
+
+export const waitOf = ({ lastsMs }: Fault, chance: Chance): number =>
+  lastsMs ?? chance.between(200, 2_000);

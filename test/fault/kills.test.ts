@@ -1,0 +1,114 @@
+/**
+ * kill -9 at every named step of a drain, again and again, on one file.
+ *
+ * A kill counts when a batch was between its lease and its settling: the relay kills itself at the
+ * step, which it reaches with a batch that is not empty, or before the first one of a backlog.
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type DrainStep, type Operator, openOperator, openStatus } from '../../src/index.ts';
+import type { Delivery } from '../../src/relay/lane-parts.ts';
+import { Child } from '../support/child.ts';
+import { KafkaBroker } from '../support/kafka.ts';
+import { allDelivered, Scene } from '../support/scene.ts';
+import { until } from '../support/wait.ts';
+import { byForm, Chance, report } from './form.ts';
+
+const logSteps: readonly DrainStep[] = ['claimed', 'read', 'checked', 'sent', 'settled'];
+const heldSteps: readonly DrainStep[] = ['heldMarked', 'heldSent', 'heldSettled'];
+const stepsOf: Readonly<Record<Delivery, readonly DrainStep[]>> = {
+  'at-least-once': [...logSteps, ...heldSteps],
+  'exactly-once': ['reopened', 'setAside', ...logSteps, ...heldSteps],
+};
+const killsPerStep = byForm({ short: 2, full: 20 });
+const lanes = 2;
+const batchEvents = 20;
+
+let kafka: KafkaBroker;
+let scene: Scene;
+let operator: Operator;
+
+beforeAll(async () => {
+  kafka = await KafkaBroker.start();
+});
+afterAll(() => kafka?.stop());
+beforeEach(async () => {
+  scene = new Scene(lanes);
+  await kafka.createTopic(scene.topic);
+  await kafka.createTopic(asideOf(scene));
+  scene.enqueue(1);
+  operator = openOperator(scene.db);
+  scene.onClose(() => operator.close());
+});
+afterEach(() => scene.close());
+
+const asideOf = ({ topic }: Scene) => `${topic}-aside`;
+
+function startRelay(delivery: Delivery, fault: object = {}): Child {
+  const retry = { retries: 5, delayMs: 100 };
+  const how = { delivery, createTopics: 'never', batchEvents, retry };
+  const given = { db: scene.db, brokers: [kafka.address], ...how, ...fault };
+  const child = Child.node('test/support/relay-child.ts', [JSON.stringify(given)]);
+  scene.onClose(() => child.kill());
+  return child;
+}
+
+/** One relay that ends at the step, with something under way. */
+async function killAt(step: DrainStep, delivery: Delivery, killOn: number): Promise<void> {
+  const topic = asideOf(scene);
+  const who = { actor: 'test', reason: 'to set events aside' };
+  const status = openStatus(scene.db);
+  try {
+    operator.pause({ topic }, who);
+    for (let round = 0; round < 5; round += 1) {
+      scene.enqueue(12, { keyPrefix: 'log-' });
+      scene.enqueue(8, { topic, keyPrefix: 'aside-' });
+    }
+    const relay = startRelay(delivery, { killAt: step, killOn });
+    if (heldSteps.includes(step)) {
+      const isAside = () => status.read().held >= 8;
+      await until('events are set aside', isAside);
+      operator.resume({ topic }, who);
+    }
+    expect(await relay.ended).toEqual({ code: null, signal: 'SIGKILL' });
+    operator.resume({ topic }, who);
+  } finally {
+    status.close();
+  }
+}
+
+async function drain(delivery: Delivery): Promise<void> {
+  const relay = startRelay(delivery);
+  const status = openStatus(scene.db);
+  try {
+    const isDone = () => status.read().pending === 0 && status.read().held === 0;
+    await until('everything is delivered', isDone, { timeoutMs: 60_000 });
+  } finally {
+    status.close();
+    await relay.kill();
+  }
+}
+
+describe('a relay that is killed at every step, again and again', () => {
+  it.each<Delivery>(['at-least-once', 'exactly-once'])(
+    'loses and reorders nothing: %s',
+    { timeout: 1_800_000 },
+    async (delivery) => {
+      const chance = new Chance(`kills ${delivery}`);
+      const steps = stepsOf[delivery];
+      const counts = new Map(steps.map((step) => [step, 0]));
+      const todo = chance.shuffled(
+        steps.flatMap((step) => Array.from({ length: killsPerStep }, () => step)),
+      );
+      for (const step of todo) {
+        await killAt(step, delivery, chance.between(1, 2));
+        counts.set(step, (counts.get(step) ?? 0) + 1);
+      }
+      await drain(delivery);
+      const findings = await scene.account(kafka, 60_000, [scene.topic, asideOf(scene)]);
+      const { examples, ...facts } = findings;
+      report('kills', { delivery, seed: chance.seed, steps: Object.fromEntries(counts), ...facts });
+      expect(findings).toMatchObject(allDelivered);
+      if (delivery === 'exactly-once') expect(findings).toMatchObject({ duplicated: 0 });
+    },
+  );
+});

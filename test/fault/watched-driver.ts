@@ -1,0 +1,96 @@
+/** A driver that tells which of its sends are under way: a fault counts when it met one. */
+import type { RelayConfig } from '../../src/config/resolve.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import type {
+  Driver,
+  Sender,
+  SendOutcome,
+  TransactionalSender,
+  TransactionNames,
+} from '../../src/sink/driver.ts';
+import { createKafkaJsDriver } from '../../src/sink/kafkajs/driver.ts';
+
+export class WatchedDriver implements Driver {
+  readonly name: string;
+  readonly #driver: Driver;
+  #underWay = 0;
+  #failed = 0;
+  #acked = 0;
+
+  constructor(driver: Driver) {
+    this.#driver = driver;
+    this.name = driver.name;
+  }
+
+  /** Around the driver that a relay of this configuration would use. */
+  static of({ brokers, clientId, createTopics, security }: RelayConfig): WatchedDriver {
+    const options = { brokers, clientId, createTopics, security, clock: systemClock };
+    return new WatchedDriver(createKafkaJsDriver(options));
+  }
+
+  /** Sends of records that have not been answered. */
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  /** Sends that came to nothing, or nobody knows to what. */
+  get failed(): number {
+    return this.#failed;
+  }
+
+  /** Sends that Kafka has acknowledged. */
+  get acked(): number {
+    return this.#acked;
+  }
+
+  async #watch(send: () => Promise<SendOutcome>): Promise<SendOutcome> {
+    this.#underWay += 1;
+    try {
+      const outcome = await send();
+      if (outcome.kind === 'acked') this.#acked += 1;
+      else this.#failed += 1;
+      return outcome;
+    } finally {
+      this.#underWay -= 1;
+    }
+  }
+
+  createSender(label: string): Sender {
+    const sender = this.#driver.createSender(label);
+    return {
+      send: (records, deadlineMs) => this.#watch(() => sender.send(records, deadlineMs)),
+      close: () => sender.close(),
+    };
+  }
+
+  createTransactionalSender(label: string, names: TransactionNames): TransactionalSender {
+    const sender = this.#driver.createTransactionalSender?.(label, names);
+    if (sender === undefined) throw new Error('this driver has no transactions');
+    return {
+      get isOpen() {
+        return sender.isOpen;
+      },
+      get inDoubt() {
+        return sender.inDoubt;
+      },
+      open: (deadlineMs) => sender.open(deadlineMs),
+      send: (records, marks, deadlineMs) => {
+        const send = () => sender.send(records, marks, deadlineMs);
+        return records.length === 0 ? send() : this.#watch(send);
+      },
+      close: () => sender.close(),
+    };
+  }
+
+  leaders(topics: readonly string[], deadlineMs: number) {
+    return this.#driver.leaders(topics, deadlineMs);
+  }
+
+  prepare(topics: readonly string[], deadlineMs: number) {
+    return this.#driver.prepare(topics, deadlineMs);
+  }
+
+  close(deadlineMs: number): Promise<void> {
+    return this.#driver.close(deadlineMs);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What the nemesis plays with: a broker behind a proxy, a Redis, two relays in processes of their
+ * own that share one outbox, and an application that goes on writing.
+ */
+import { type OutboxStatus, openStatus, type StatusReader } from '../../src/index.ts';
+import type { Delivery } from '../../src/relay/lane-parts.ts';
+import { Child } from '../support/child.ts';
+import { KafkaBroker } from '../support/kafka.ts';
+import { freePort } from '../support/ports.ts';
+import { TcpProxy } from '../support/proxy.ts';
+import { RedisServer } from '../support/redis.ts';
+import { Scene } from '../support/scene.ts';
+import { until } from '../support/wait.ts';
+
+/** Short, so that a relay that is frozen longer loses its lanes within a round. */
+export const leaseMs = 3_000;
+const drainedMsMax = 120_000;
+
+export class World {
+  readonly kafka: KafkaBroker;
+  readonly redis: RedisServer;
+  /** Between the relays and the broker; others reach the broker directly. */
+  readonly network: TcpProxy;
+  readonly scene = new Scene(4);
+  readonly relays: Child[] = [];
+  readonly #delivery: Delivery;
+  #status: StatusReader | null = null;
+
+  private constructor(
+    parts: { readonly kafka: KafkaBroker; readonly redis: RedisServer; readonly network: TcpProxy },
+    delivery: Delivery,
+  ) {
+    this.kafka = parts.kafka;
+    this.redis = parts.redis;
+    this.network = parts.network;
+    this.#delivery = delivery;
+  }
+
+  static async start(delivery: Delivery): Promise<World> {
+    const network = await TcpProxy.listen(await freePort());
+    const [kafka, redis] = await Promise.all([
+      KafkaBroker.start({ advertised: network.address }),
+      RedisServer.start(),
+    ]);
+    network.forwardTo(kafka.container.port);
+    const world = new World({ kafka, redis, network }, delivery);
+    await kafka.createTopic(world.scene.topic);
+    world.scene.enqueue(1);
+    for (const index of [0, 1]) world.startRelay(index);
+    return world;
+  }
+
+  /** In place of one that has ended. */
+  startRelay(index: number): void {
+    const given = {
+      ...{ db: this.scene.db, brokers: [this.network.address], redis: this.redis.url },
+      ...{ delivery: this.#delivery, createTopics: 'never', batchEvents: 50 },
+      ...{ leaseMs, sendTimeoutMs: 2_000, retry: { retries: 3, delayMs: 500 } },
+    };
+    const args = [JSON.stringify(given)];
+    const child = Child.node('test/support/relay-child.ts', args, { stdin: 'pipe' });
+    this.scene.onClose(() => child.kill());
+    this.relays[index] = child;
+  }
+
+  status(): OutboxStatus {
+    this.#status ??= openStatus(this.scene.db);
+    return this.#status.read();
+  }
+
+  /** Resolves when more has been delivered than now. */
+  async progress(): Promise<void> {
+    const { delivered } = this.status();
+    const isMore = () => this.status().delivered > delivered;
+    await until('something is delivered', isMore, { timeoutMs: drainedMsMax });
+  }
+
+  async drained(): Promise<void> {
+    const isDone = () => this.status().pending === 0 && this.status().held === 0;
+    await until('everything is delivered', isDone, { timeoutMs: drainedMsMax });
+  }
+
+  async stop(): Promise<void> {
+    this.#status?.close();
+    await this.scene.close();
+    await this.network.close();
+    await this.redis.stop();
+    await this.kafka.stop();
+  }
+}

@@ -1,5 +1,13 @@
 /** A real Kafka in a container, and an independent client that shares no code with the relay. */
-import { type Admin, type EachMessagePayload, Kafka, logLevel, type RecordMetadata } from 'kafkajs';
+import {
+  type Admin,
+  type EachMessagePayload,
+  type ITopicConfig,
+  Kafka,
+  type KafkaJSProtocolError,
+  logLevel,
+  type RecordMetadata,
+} from 'kafkajs';
 import { Container } from './container.ts';
 import { kafkaImage } from './images.ts';
 import { freePort } from './ports.ts';
@@ -110,10 +118,8 @@ export class KafkaBroker {
     await admin.connect();
     try {
       const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
-      await admin.createTopics({
-        topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
-        waitForLeaders: false, // it gives up when the broker has not heard of the topic yet
-      });
+      const wanted = { topic, numPartitions: partitions, replicationFactor: 1, configEntries };
+      await until(`${topic} is made`, () => tryCreate(admin, wanted));
       await until(`${topic} takes records`, () => serves(admin, topic));
     } finally {
       await admin.disconnect();
@@ -136,6 +142,23 @@ export class KafkaBroker {
     await this.container.remove();
   }
 }
+
+/** False where a broker that has just come back, or thawed, must be asked again. */
+async function tryCreate(admin: Admin, topic: ITopicConfig): Promise<boolean> {
+  try {
+    // Leaders are waited for elsewhere: it gives up when the broker has not heard of it yet.
+    await admin.createTopics({ topics: [topic], waitForLeaders: false });
+    return true;
+  } catch (error) {
+    const { errors = [] } = error as { errors?: readonly KafkaJSProtocolError[] };
+    if (errors.length > 0 && errors.every(isPassing)) return false;
+    throw error;
+  }
+}
+
+/** While the controller has not heard of the broker again it has nobody to give a replica to. */
+const isPassing = ({ type, retriable }: KafkaJSProtocolError) =>
+  retriable || type === 'INVALID_REPLICATION_FACTOR';
 
 /** As {@link KafkaBroker.consume}, from a broker that somebody else started. */
 export function consumeFrom(address: string, topic: string, done: Enough): Promise<Consumed[]> {

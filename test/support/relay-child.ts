@@ -4,6 +4,7 @@
  * `killOn`-th time. Prints one JSON line per event. A line `{"jumpMs": 3600000}` on its stdin sets
  * its wall clock forward.
  */
+import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { createRelay, type DrainStep, type RelayOptions } from '../../src/index.ts';
 
@@ -22,7 +23,9 @@ const relay = createRelay(options, {
   onStep: (step) => {
     if (step !== (killAt ?? freezeAt)) return;
     seen += 1;
-    if (seen === killOn) process.kill(process.pid, killAt === undefined ? 'SIGSTOP' : 'SIGKILL');
+    if (seen !== killOn) return;
+    writeSync(1, `${JSON.stringify({ event: 'killed', killed: step })}\n`);
+    process.kill(process.pid, killAt === undefined ? 'SIGSTOP' : 'SIGKILL');
   },
 });
 relay.on('delivered', (facts) => say('delivered', facts));

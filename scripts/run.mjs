@@ -36,6 +36,10 @@ const tasks = {
     needs: [...basic, 'engine', 'kerberos'],
     steps: [[join(root, 'scripts', 'test', 'versions', 'main.ts')]],
   },
+  'test:fault': {
+    needs: forTests,
+    steps: [[join(root, 'scripts', 'test', 'fault', 'main.ts')]],
+  },
   bench: { needs: all, steps: [[join(root, 'scripts', 'bench', 'main.ts')]] },
   'rasa:compare': {
     needs: withPython,

@@ -26,6 +26,7 @@ beforeAll(async () => {
 afterAll(() => kafka?.stop());
 beforeEach(async () => {
   scene = new Scene(4);
+  scene.enqueue(1); // makes the outbox, with its lanes
   await kafka.createTopic(scene.topic);
 });
 afterEach(() => scene.close());

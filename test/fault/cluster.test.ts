@@ -36,6 +36,7 @@ describe.runIf(isFull)('one broker of three that is lost', () => {
       const chance = new Chance(`cluster ${delivery}`);
       const cluster = await KafkaPair.start(settings, 3);
       const scene = new Scene(4);
+      scene.enqueue(1); // makes the outbox, with its lanes
       scenes.push(scene);
       try {
         const places = [

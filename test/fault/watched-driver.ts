@@ -13,6 +13,8 @@ import { createKafkaJsDriver } from '../../src/sink/kafkajs/driver.ts';
 export class WatchedDriver implements Driver {
   readonly name: string;
   readonly #driver: Driver;
+  /** Ends the names of its transactions, so that nobody is fenced. */
+  #suffix = '';
   #underWay = 0;
   #failed = 0;
   #acked = 0;
@@ -26,6 +28,12 @@ export class WatchedDriver implements Driver {
   static of({ brokers, clientId, createTopics, security }: RelayConfig): WatchedDriver {
     const options = { brokers, clientId, createTopics, security, clock: systemClock };
     return new WatchedDriver(createKafkaJsDriver(options));
+  }
+
+  /** It keeps nobody out, and nobody keeps it out. */
+  withOwnNames(suffix: string): this {
+    this.#suffix = suffix;
+    return this;
   }
 
   /** Sends of records that have not been answered. */
@@ -64,7 +72,9 @@ export class WatchedDriver implements Driver {
   }
 
   createTransactionalSender(label: string, names: TransactionNames): TransactionalSender {
-    const sender = this.#driver.createTransactionalSender?.(label, names);
+    const transactionalId = names.transactionalId + this.#suffix;
+    const own = { ...names, transactionalId, group: names.group + this.#suffix };
+    const sender = this.#driver.createTransactionalSender?.(label, own);
     if (sender === undefined) throw new Error('this driver has no transactions');
     return {
       get isOpen() {

@@ -138,6 +138,15 @@ export class KafkaBroker {
     return consume(this.#client, topic, { done, timeoutMs });
   }
 
+  /** Everything that a read_committed consumer finds now; the topic is written to no more. */
+  async consumeAll(topic: string): Promise<Consumed[]> {
+    const last = `last ${crypto.randomUUID()}`;
+    const partitions = await endEachWith(this.#client, topic, last);
+    const isLast = ({ key }: Consumed) => key === last;
+    const done = (records: readonly Consumed[]) => records.filter(isLast).length === partitions;
+    return (await this.consume(topic, done)).filter((record) => !isLast(record));
+  }
+
   async stop(): Promise<void> {
     await this.container.remove();
   }
@@ -247,6 +256,21 @@ async function answers(address: string): Promise<boolean> {
     return false; // asked again until the deadline
   } finally {
     await admin.disconnect().catch(() => {});
+  }
+}
+
+/** Writes a record of this key to each partition; resolves with how many there are. */
+async function endEachWith(client: Kafka, topic: string, key: string): Promise<number> {
+  const [admin, producer] = [client.admin(), client.producer()];
+  await Promise.all([admin.connect(), producer.connect()]);
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    const partitions = topics[0]?.partitions.map(({ partitionId }) => partitionId) ?? [];
+    const messages = partitions.map((partition) => ({ key, value: null, partition }));
+    await producer.send({ topic, messages });
+    return partitions.length;
+  } finally {
+    await Promise.all([admin.disconnect(), producer.disconnect()]);
   }
 }
 

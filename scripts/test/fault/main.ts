@@ -1,0 +1,93 @@
+/**
+ * `npm run test:fault`: the fault suite in full, file by file, resumable, and its figures.
+ */
+import { execFileSync } from 'node:child_process';
+import { randomInt, randomUUID } from 'node:crypto';
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { leftovers, removeLeftovers } from '../leftovers.ts';
+import { runTests } from '../suites.ts';
+import { summarise } from '../summary.ts';
+import { type FaultOptions, helpText, parseFaultOptions } from './options.ts';
+import { type FaultRun, isDone, readRun, writeRun } from './progress.ts';
+import { parseFigures, toMarkdown } from './tables.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const folder = join(root, '.fault');
+const stateFile = join(folder, 'run.json');
+const figuresFile = join(folder, 'figures.jsonl');
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseFaultOptions(args);
+  if (typeof options === 'string') {
+    process.stderr.write(`${options}\n\n${helpText}`);
+    return 2;
+  }
+  if (options.help) {
+    process.stdout.write(helpText);
+    return 0;
+  }
+  const session = randomUUID();
+  process.env['OUTBOX_RELAY_TEST_SESSION'] = session;
+  let run = beginOrResume(options);
+  const files = filesOf(options);
+  for (const [index, file] of files.entries()) {
+    const place = `${index + 1} of ${files.length}: ${file}`;
+    process.stdout.write(`\n── ${place}${isDone(run, file) ? ' (done before)' : ''}\n`);
+    if (!isDone(run, file)) run = await runFile(run, file);
+  }
+  const left = await leftovers(session);
+  await removeLeftovers(left);
+  return tell(run, { left, jsonFile: options.jsonFile });
+}
+
+function beginOrResume({ form, seed, resume }: FaultOptions): FaultRun {
+  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
+  const earlier = resume ? readRun(stateFile, { commit, form }) : null;
+  if (earlier !== null && (seed === null || seed === earlier.seed)) {
+    process.stdout.write(`going on with seed ${earlier.seed}\n`);
+    return earlier;
+  }
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  return { commit, form, seed: seed ?? randomInt(2 ** 31), done: {} };
+}
+
+function filesOf({ files }: FaultOptions): string[] {
+  const all = globSync('test/fault/*.test.ts', { cwd: root }).sort();
+  return all.filter((file) => files.length === 0 || files.some((part) => file.includes(part)));
+}
+
+async function runFile(run: FaultRun, file: string): Promise<FaultRun> {
+  const startMs = performance.now();
+  const env = { FAULT_FORM: run.form, FAULT_SEED: String(run.seed), FAULT_REPORT: figuresFile };
+  const counts = await runTests(['fault'], { files: [file], env });
+  const seconds = (performance.now() - startMs) / 1_000;
+  const done = { ...run.done, [file]: { name: file, seconds, ...counts } };
+  const next = { ...run, done };
+  writeRun(stateFile, next);
+  return next;
+}
+
+function tell(
+  run: FaultRun,
+  { left, jsonFile }: { readonly left: readonly string[]; readonly jsonFile: string | null },
+): number {
+  const figures = parseFigures(readFigures());
+  const { lines, ok } = summarise(Object.values(run.done), left, false);
+  process.stdout.write(`\n${toMarkdown(figures).join('\n')}\n${lines.join('\n')}\n`);
+  process.stdout.write(`seed ${run.seed}: npm run test:fault -- --again --seed ${run.seed}\n`);
+  if (jsonFile !== null) writeFileSync(jsonFile, JSON.stringify({ ...run, figures }, null, 2));
+  return ok ? 0 : 1;
+}
+
+function readFigures(): string {
+  try {
+    return readFileSync(figuresFile, 'utf8');
+  } catch {
+    return ''; // no file has got so far
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

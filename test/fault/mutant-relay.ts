@@ -1,18 +1,24 @@
 /**
- * A relay that is wrong: it takes a batch for acknowledged before Kafka has it. One argument: JSON
- * of the options, and `killOn`, the settling at which it is killed. `mutated: false`: the sound one.
+ * A relay that is wrong, or the sound one beside it. One argument: JSON of the options, and which:
+ *   hasty    : takes a batch for acknowledged before Kafka has it; killed at its `on`-th settling.
+ *   unfenced : keeps nobody out of its transactions; frozen before its `on`-th send.
  */
 import { createRelay, type RelayOptions } from '../../src/index.ts';
 import type { Driver } from '../../src/sink/driver.ts';
 import { WatchedDriver } from './watched-driver.ts';
 
 interface Given extends RelayOptions {
-  readonly killOn: number;
+  readonly on: number;
+  readonly kind: 'hasty' | 'unfenced';
   readonly mutated: boolean;
 }
 
-const { killOn, mutated, ...options } = JSON.parse(process.argv[2] ?? '{}') as Given;
-let settled = 0;
+const { on, kind, mutated, ...options } = JSON.parse(process.argv[2] ?? '{}') as Given;
+const fatal =
+  kind === 'hasty'
+    ? ({ step: 'settled', signal: 'SIGKILL' } as const)
+    : ({ step: 'checked', signal: 'SIGSTOP' } as const);
+let seen = 0;
 
 /** The records go when the cursor has moved. */
 function hasty(driver: Driver): Driver {
@@ -34,15 +40,22 @@ function hasty(driver: Driver): Driver {
   };
 }
 
+function mutantOf(driver: WatchedDriver): Driver {
+  return kind === 'hasty' ? hasty(driver) : driver.withOwnId(`-${process.pid}`);
+}
+
 const relay = createRelay(options, {
   createDriver: (config) => {
     const driver = WatchedDriver.of(config);
-    return mutated ? hasty(driver) : driver;
+    return mutated ? mutantOf(driver) : driver;
   },
   onStep: (step) => {
-    if (step !== 'settled') return;
-    settled += 1;
-    if (settled === killOn) process.kill(process.pid, 'SIGKILL');
+    if (step !== fatal.step) return;
+    seen += 1;
+    if (seen === on) process.kill(process.pid, fatal.signal);
   },
 });
+const say = (event: string) => process.stdout.write(`${event}\n`);
+relay.on('leaseLost', () => say('leaseLost'));
+relay.on('laneFailed', ({ failure }) => say(`laneFailed ${failure.kind}`));
 await relay.start();

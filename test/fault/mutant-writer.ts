@@ -16,6 +16,7 @@ interface Given {
 
 const { db: path, topic, killOn, mutated } = JSON.parse(process.argv[2] ?? '{}') as Given;
 const db = new Database(path);
+db.pragma('synchronous = FULL');
 const outbox = openOutbox({ db });
 for (let transaction = 1; transaction <= killOn; transaction += 1) {
   const values = [1, 2, 3].map((number) => `${transaction}.${number}`);

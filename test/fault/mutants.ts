@@ -5,7 +5,7 @@
 import Database from 'better-sqlite3';
 import type { Findings } from '../../scripts/demo/checker.ts';
 import { hashOf } from '../../scripts/demo/ledger.ts';
-import type { Relay } from '../../src/index.ts';
+import type { RelayOptions } from '../../src/index.ts';
 import { Child } from '../support/child.ts';
 import type { KafkaBroker } from '../support/kafka.ts';
 import { freePort } from '../support/ports.ts';
@@ -13,7 +13,6 @@ import { TcpProxy } from '../support/proxy.ts';
 import type { Scene } from '../support/scene.ts';
 import { until } from '../support/wait.ts';
 import type { Chance } from './form.ts';
-import { WatchedDriver } from './watched-driver.ts';
 
 export interface Story {
   readonly kafka: KafkaBroker;
@@ -44,7 +43,7 @@ async function ackedBeforeKafka(story: Story): Promise<void> {
   const { kafka, scene, chance, mutated } = story;
   scene.enqueue(80);
   const how = { db: scene.db, brokers: [kafka.address], ...options };
-  const given = { ...how, mutated, killOn: chance.between(1, 4) };
+  const given = { ...how, kind: 'hasty', mutated, on: chance.between(1, 4) };
   const child = Child.node('test/fault/mutant-relay.ts', [JSON.stringify(given)]);
   scene.onClose(() => child.kill());
   const { signal } = await child.ended;
@@ -104,29 +103,23 @@ function change(scene: Scene, sql: string, ...values: unknown[]): void {
   }
 }
 
-/** Two files, one outbox: without fencing nobody keeps their relays apart. */
+/** One that was frozen before a send, and wakes when another has made it: both own the lane. */
 async function drainedByTwoOwners(story: Story): Promise<void> {
-  const { scene, chance } = story;
+  const { kafka, scene, chance, mutated } = story;
   scene.enqueue(chance.between(100, 300));
-  const copy = `${scene.db}.copy`;
-  const db = new Database(scene.db);
-  await db.backup(copy);
-  db.close();
-  const relays = [scene.db, copy].map((path, owner) => relayOf(story, path, owner));
-  await Promise.all(relays.map((relay) => relay.start()));
-  await Promise.all(relays.map((relay) => scene.drained(relay, 120_000)));
-  await Promise.all(relays.map((relay) => relay.stop()));
-}
-
-function relayOf({ kafka, scene, mutated }: Story, db: string, owner: number): Relay {
-  const retry = { retries: 100, delayMs: 50 };
-  const given = { ...options, db, delivery: 'exactly-once', retry } as const;
-  return scene.relay(kafka.address, given, {
-    createDriver: (config) => {
-      const driver = WatchedDriver.of(config);
-      return mutated ? driver.withOwnNames(String(owner)) : driver;
-    },
-  });
+  const how = { ...options, delivery: 'exactly-once', leaseMs: 3_000, sendTimeoutMs: 2_000 };
+  const on = chance.between(1, 6);
+  const given = { db: scene.db, brokers: [kafka.address], ...how, kind: 'unfenced', mutated, on };
+  const frozen = Child.node('test/fault/mutant-relay.ts', [JSON.stringify(given)]);
+  scene.onClose(() => frozen.kill());
+  await until('it is frozen', () => frozen.isStopped());
+  const other = scene.relay(kafka.address, how as Partial<RelayOptions>);
+  await other.start();
+  await scene.drained(other);
+  frozen.signal('SIGCONT');
+  await frozen.line(mutated ? 'leaseLost' : 'laneFailed fenced');
+  await scene.drained(other);
+  await other.stop();
 }
 
 /** What AUTOINCREMENT is for. */

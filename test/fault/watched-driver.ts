@@ -13,7 +13,7 @@ import { createKafkaJsDriver } from '../../src/sink/kafkajs/driver.ts';
 export class WatchedDriver implements Driver {
   readonly name: string;
   readonly #driver: Driver;
-  /** Ends the names of its transactions, so that nobody is fenced. */
+  /** Ends its transactional ids, so that nobody is fenced. */
   #suffix = '';
   #underWay = 0;
   #failed = 0;
@@ -31,7 +31,7 @@ export class WatchedDriver implements Driver {
   }
 
   /** It keeps nobody out, and nobody keeps it out. */
-  withOwnNames(suffix: string): this {
+  withOwnId(suffix: string): this {
     this.#suffix = suffix;
     return this;
   }
@@ -72,8 +72,7 @@ export class WatchedDriver implements Driver {
   }
 
   createTransactionalSender(label: string, names: TransactionNames): TransactionalSender {
-    const transactionalId = names.transactionalId + this.#suffix;
-    const own = { ...names, transactionalId, group: names.group + this.#suffix };
+    const own = { ...names, transactionalId: names.transactionalId + this.#suffix };
     const sender = this.#driver.createTransactionalSender?.(label, own);
     if (sender === undefined) throw new Error('this driver has no transactions');
     return {

@@ -1,5 +1,6 @@
 /** Child processes of a test: their lines, their end, and nothing left of them. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { until } from './wait.ts';
@@ -56,6 +57,12 @@ export class Child {
 
   signal(signal: NodeJS.Signals): void {
     this.#process.kill(signal);
+  }
+
+  /** Whether SIGSTOP has reached it: Linux says `T`. */
+  isStopped(): boolean {
+    const stat = readFileSync(`/proc/${this.#process.pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
   }
 
   /** The first line that holds the text. */

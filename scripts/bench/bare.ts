@@ -52,6 +52,30 @@ export class BareKafka {
     return offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
   }
 
+  /** Records that a read_committed consumer finds: each is read. */
+  async countCommitted(topic: string): Promise<number> {
+    const last = crypto.randomUUID();
+    const producer = await this.producer();
+    const messages = Array.from({ length: partitions }, (_, partition) => {
+      return { key: last, value: null, partition };
+    });
+    await producer.send({ topic, messages });
+    const consumer = await this.consumer();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    let count = 0;
+    let ended = 0;
+    await new Promise<void>((resolve, reject) => {
+      const eachMessage = async ({ message }: { message: { key: Buffer | null } }) => {
+        if (message.key?.toString() === last) ended += 1;
+        else count += 1;
+        if (ended === partitions) resolve();
+      };
+      consumer.run({ eachMessage }).catch(reject);
+    });
+    await Promise.all([consumer.disconnect(), producer.disconnect()]);
+    return count;
+  }
+
   /** With the relay's own promise: acks from all replicas, order kept, no repeat by a retry. */
   async producer(): Promise<Producer> {
     const producer = this.#client.producer({ idempotent: true, maxInFlightRequests: 1 });

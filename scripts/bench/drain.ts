@@ -29,6 +29,8 @@ export interface DrainPlan {
   readonly tell: (text: string) => void;
   /** Whether our records carry headers, which the bare client's do not. Default: they do. */
   readonly headers?: boolean;
+  /** Default: at least once. */
+  readonly delivery?: 'exactly-once';
 }
 
 /** The topic of all drains: made for each and removed after it. */
@@ -118,8 +120,8 @@ export async function drainFrom(
   sync(db);
   const { brokers, redis, kafka } = plan.services;
   await kafka.createTopic(drainTopic);
-  const { headers = true } = plan;
-  const relay = createRelay({ db, brokers: [brokers], redis, headers });
+  const { headers = true, delivery = 'at-least-once' } = plan;
+  const relay = createRelay({ db, brokers: [brokers], redis, headers, delivery });
   let left = backlog;
   const drained = new Promise<void>((resolve) => {
     relay.on('delivered', ({ count }) => {
@@ -154,8 +156,12 @@ async function drainBare(producer: Producer, backlog: number, plan: DrainPlan): 
 }
 
 /** A side that loses or repeats an event has no rate. */
-export async function expectAll(backlog: number, { services }: DrainPlan): Promise<void> {
-  const count = await services.kafka.count(drainTopic);
+export async function expectAll(backlog: number, plan: DrainPlan): Promise<void> {
+  const { services, delivery } = plan;
+  const { kafka } = services;
+  // Each commit of a transaction takes an offset, too.
+  const isOnce = delivery === 'exactly-once';
+  const count = await (isOnce ? kafka.countCommitted(drainTopic) : kafka.count(drainTopic));
   await services.kafka.deleteTopic(drainTopic);
   if (count !== backlog) throw new Error(`Kafka has ${count} events of ${backlog}`);
 }

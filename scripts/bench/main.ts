@@ -8,6 +8,7 @@ import { measureDrain } from './drain.ts';
 import { measureFootprint } from './footprint.ts';
 import { measureHeld } from './held.ts';
 import { measureLatency } from './latency.ts';
+import { measureOnce } from './once.ts';
 import { type BenchOptions, helpText, parseBenchOptions } from './options.ts';
 import { type BenchReport, reportLines, toJson } from './report.ts';
 import { measureRival } from './rival/measure.ts';
@@ -56,6 +57,10 @@ async function bench(options: BenchOptions): Promise<BenchReport> {
       secondsMin: options.seconds,
       backlog: middleOf(options.backlogs),
     });
+    const once = await measureOnce(middleOf(options.backlogs), {
+      ...plan,
+      secondsMin: options.seconds,
+    });
     const latency = await measureLatency({ ...plan, secondsOfEach: options.seconds });
     tell('memory and file');
     const events = Math.max(...options.backlogs);
@@ -68,7 +73,7 @@ async function bench(options: BenchOptions): Promise<BenchReport> {
       backlog: Math.min(...options.backlogs),
       outageSeconds: options.seconds,
     });
-    return { accept, drain, drainAlike, held, latency, footprint, ...outcome };
+    return { accept, drain, drainAlike, held, once, latency, footprint, ...outcome };
   } finally {
     for (const signal of signals) process.off(signal, interrupt);
     for (const fault of await endings.endAll()) tell(`could not be ended: ${fault}`);

@@ -5,6 +5,7 @@ import type { DrainPoint } from './drain.ts';
 import { type Footprint, youngFlag } from './footprint.ts';
 import type { HeldCost } from './held.ts';
 import type { Latency } from './latency.ts';
+import type { OnceCost } from './once.ts';
 import type { Account } from './rival/account.ts';
 import type { Rival, RivalOutcome } from './rival/measure.ts';
 import { isResolved, type Measure } from './statistics.ts';
@@ -15,6 +16,7 @@ interface Figures {
   /** With the bare client's own records: no headers of ours. */
   readonly drainAlike: DrainPoint;
   readonly held: HeldCost;
+  readonly once: OnceCost;
   readonly latency: Latency;
   readonly footprint: Footprint;
 }
@@ -35,7 +37,7 @@ const row = (what: string, figure: string, target = '') =>
 
 /** One figure a line, with its target where there is one. */
 export function reportLines(report: BenchReport) {
-  const { accept, drain, drainAlike, held, latency, footprint, ...outcome } = report;
+  const { accept, drain, drainAlike, held, once, latency, footprint, ...outcome } = report;
   const lines = [
     ...machine(),
     '',
@@ -52,6 +54,7 @@ export function reportLines(report: BenchReport) {
     lines.push(row('largest against smallest backlog (ratios)', figure, 'target: not resolved'));
   }
   lines.push(...drainLines(drainAlike, ', no headers', ''), ...heldLines(held));
+  lines.push(...onceLines(once));
   lines.push(
     row('latency p50 at 500 events/s', ms(latency.ours.p50Ms)),
     row('  bare kafkajs', ms(latency.bare.p50Ms)),
@@ -82,6 +85,15 @@ function heldLines({ held, backlog, withPerSecond, withoutPerSecond, ratio }: He
     row(`drained, ${number(backlog)} beside ${number(held)} held`, perSecond(withPerSecond)),
     row('  without them', perSecond(withoutPerSecond)),
     row('  ratio', times(ratio), `target ≥ 0.95${told}`),
+  ];
+}
+
+function onceLines({ backlog, oncePerSecond, plainPerSecond, ratio }: OnceCost): string[] {
+  const told = isResolved(oncePerSecond, plainPerSecond) ? '' : '  not resolved';
+  return [
+    row(`drained, ${number(backlog)}, exactly once`, perSecond(oncePerSecond)),
+    row('  at least once', perSecond(plainPerSecond)),
+    row('  ratio', times(ratio), `target ≥ 0.7${told}`),
   ];
 }
 

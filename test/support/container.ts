@@ -14,6 +14,12 @@ export interface ContainerOptions {
   readonly ports: readonly [number, ...number[]];
   readonly environment?: Record<string, string>;
   readonly command?: string[];
+  /** Default: the image's. */
+  readonly entrypoint?: string[];
+  /** Name or number. Default: the image's. */
+  readonly user?: string;
+  /** Folders of this machine, at the same path inside. */
+  readonly mounts?: readonly { readonly path: string; readonly isReadOnly: boolean }[];
   /** Files that are there before it starts, by their path inside; readable by everybody in it. */
   readonly files?: Readonly<Record<string, string | Buffer>>;
   /** Names under which it knows this machine. */
@@ -47,6 +53,14 @@ export class Container {
       .withLabels(sessionLabels())
       .withAutoRemove(false)
       .withStartupTimeout(60_000);
+    const { entrypoint, user, mounts = [] } = options;
+    if (entrypoint !== undefined) generic.withEntrypoint(entrypoint);
+    if (user !== undefined) generic.withUser(user);
+    generic.withBindMounts(
+      mounts.map(({ path, isReadOnly }) => {
+        return { source: path, target: path, mode: isReadOnly ? 'ro' : 'rw' };
+      }),
+    );
     publishPorts(generic, options);
     const started = await (command.length > 0 ? generic.withCommand(command) : generic).start();
     const container = new Container(started, options);

@@ -6,8 +6,6 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { check, type Findings } from '../../scripts/demo/checker.ts';
-import { type AcceptedEvent, hashOf } from '../../scripts/demo/ledger.ts';
 import type { LoggerOption } from '../../src/app.ts';
 import type { RelayOptions } from '../../src/index.ts';
 import {
@@ -17,6 +15,12 @@ import {
   type Relay,
   type RelayHooks,
 } from '../../src/index.ts';
+import {
+  type AcceptedEvent,
+  acceptedEvent,
+  checkDelivery,
+  type Findings,
+} from '../../src/testing/checker.ts';
 import type { Consumed, KafkaBroker } from './kafka.ts';
 import { until } from './wait.ts';
 
@@ -53,16 +57,8 @@ export class Scene {
       return { topic, key: `key-${this.#count % keys}`, value: `value ${this.#count}` };
     });
     const results = this.outbox.enqueueMany(events);
-    const before = this.#count - count;
-    for (const [index, { id }] of results.entries()) {
-      const { key, value } = events[index] as (typeof events)[number];
-      this.accepted.push({
-        number: before + index + 1,
-        id,
-        key,
-        hash: hashOf(value),
-        atMs: Date.now(),
-      });
+    for (const [index, result] of results.entries()) {
+      this.accepted.push(acceptedEvent(events[index] as (typeof events)[number], result));
     }
   }
 
@@ -91,15 +87,7 @@ export class Scene {
   }
 
   check(records: readonly Consumed[]): Findings {
-    const consumed = records.map(({ partition, offset, key, value, headers, timestamp }) => ({
-      id: headers['outbox-event-id'] ?? null,
-      key,
-      hash: hashOf(value),
-      partition,
-      offset,
-      appendedAtMs: timestamp,
-    }));
-    return check({ accepted: this.accepted, unknown: [] }, consumed);
+    return checkDelivery({ accepted: this.accepted }, records);
   }
 
   /** Waits until nothing is pending, as the relay's own status says. */

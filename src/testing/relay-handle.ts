@@ -72,7 +72,7 @@ export class RelayProcess {
   readonly told: readonly RelayTold[];
   /** Resolves when it has ended; never rejects. */
   readonly ended: Promise<RelayEnd>;
-  readonly #process: ChildProcess;
+  readonly #child: ChildProcess;
   readonly #db: string;
   readonly #errors: string[] = [];
   #end: RelayEnd | null = null;
@@ -82,8 +82,8 @@ export class RelayProcess {
     const told: RelayTold[] = [];
     this.told = told;
     this.#db = orders.options.db;
-    this.#process = spawn(process.execPath, [program], { stdio: 'pipe' });
-    const { stdin, stdout, stderr } = this.#process;
+    this.#child = spawn(process.execPath, [program], { stdio: 'pipe' });
+    const { stdin, stdout, stderr } = this.#child;
     if (stdin === null || stdout === null || stderr === null) throw new TypeError('no pipes');
     createInterface({ input: stdout }).on('line', (line) => told.push(parse(line)));
     createInterface({ input: stderr }).on('line', (line) => this.#errors.push(line));
@@ -94,17 +94,17 @@ export class RelayProcess {
         this.#end = result;
         resolve(result);
       };
-      this.#process.once('error', (error) => {
+      this.#child.once('error', (error) => {
         this.#errors.push(String(error));
-        if (this.#process.pid === undefined) end({ code: null, signal: null });
+        if (this.#child.pid === undefined) end({ code: null, signal: null });
       });
-      this.#process.once('close', (code, signal) => end({ code, signal }));
+      this.#child.once('close', (code, signal) => end({ code, signal }));
     });
   }
 
   /** Its process id. */
   get pid(): number | undefined {
-    return this.#process.pid;
+    return this.#child.pid;
   }
 
   /**
@@ -160,23 +160,23 @@ export class RelayProcess {
 
   /** Freezes it, as SIGSTOP does; not on Windows. */
   freeze(): void {
-    this.#process.kill('SIGSTOP');
+    this.#child.kill('SIGSTOP');
   }
 
   /** Lets it go on. */
   thaw(): void {
-    this.#process.kill('SIGCONT');
+    this.#child.kill('SIGCONT');
   }
 
   /** Stops it in good order, and resolves when it has ended. */
   async stop(): Promise<RelayEnd> {
-    this.#process.stdin?.write(`${stopLine}\n`);
+    this.#child.stdin?.write(`${stopLine}\n`);
     return this.ended;
   }
 
   /** SIGKILL; resolves when it has ended. Legal at any time. */
   async kill(): Promise<RelayEnd> {
-    this.#process.kill('SIGKILL');
+    this.#child.kill('SIGKILL');
     return this.ended;
   }
 

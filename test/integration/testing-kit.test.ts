@@ -31,11 +31,11 @@ beforeEach(() => {
   topic = `t-${crypto.randomUUID()}`;
 });
 
-/** One that gives up soon. */
-function client(): Kafka {
+/** One that gives up soon; the coordinator of transactions is not there at once. */
+function client(retries = 0): Kafka {
   const times = { connectionTimeout: 1_000, requestTimeout: 1_000 };
   const brokers = kafka.brokers;
-  return new Kafka({ brokers, ...times, logLevel: logLevel.NOTHING, retry: { retries: 0 } });
+  return new Kafka({ brokers, ...times, logLevel: logLevel.NOTHING, retry: { retries } });
 }
 
 async function answers(): Promise<boolean> {
@@ -80,15 +80,17 @@ describe('withKafkaDown', () => {
   );
 
   it('brings Kafka back when the work rejects, and rejects with that', async () => {
-    const failing = withKafkaDown(kafka, () => Promise.reject(new Error('the test is red')));
+    const work = () => Promise.reject(new Error('the test is red'));
+    const failing = withKafkaDown(kafka, work, { how: 'pause' });
     await expect(failing).rejects.toThrow('the test is red');
     expect(await answers()).toBe(true);
   });
 
   it('does not mind work that has brought it back, and tells what it cannot take away', async () => {
-    expect(await withKafkaDown(kafka, () => kafka.start().then(answers))).toBe(true);
-    await kafka.kill();
-    await expect(withKafkaDown(kafka, () => 'never')).rejects.toThrow(/not running/);
+    const how = 'pause';
+    expect(await withKafkaDown(kafka, () => kafka.unpause().then(answers), { how })).toBe(true);
+    await kafka.pause();
+    await expect(withKafkaDown(kafka, () => 'never', { how })).rejects.toThrow(/paused/);
     expect(await answers()).toBe(true);
   });
 });
@@ -107,12 +109,7 @@ describe('a test Kafka', () => {
 
   it('is read to its end past markers and aborted records, or with those', async () => {
     await kafka.createTopic(topic, { partitions: 1 });
-    const transactionalId = topic;
-    const producer = client().producer({
-      transactionalId,
-      idempotent: true,
-      retry: { retries: 5 },
-    });
+    const producer = client(20).producer({ transactionalId: topic, idempotent: true });
     await producer.connect();
     for (const [value, end] of [
       ['committed', 'commit'],

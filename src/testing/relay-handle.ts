@@ -240,7 +240,7 @@ export async function killRelayAt(
   }
   if (end === null || last === undefined) {
     const times = `${steps.length} of ${nth} times in ${timeoutMs} ms`;
-    const details = { step, times: steps.length, nth };
+    const details = { step, times: steps.length, nth, pid: relay.pid };
     throw new StepNotReachedError(`the relay came to ${step} ${times}`, { details });
   }
   const { batchEvents, db } = resolveConfig(options);

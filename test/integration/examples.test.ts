@@ -174,5 +174,5 @@ describe('a suite of a user', () => {
       code: 0,
       said: expect.stringMatching(/pass 1\n(.*\n)*.*fail 0\n/),
     });
-  });
+  }, 240_000);
 });

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openStatus } from '../../src/index.ts';
+import { type OutboxRelayError, openStatus } from '../../src/index.ts';
 import {
   killRelayAt,
   type RelayProcess,
@@ -52,13 +52,15 @@ describe('killRelayAt', () => {
     expect(steps.at(-1)).toMatchObject({ step: 'read', lane: killed.lane });
   });
 
-  it('says how often the step was reached, when it was not often enough', async () => {
+  it('says how often the step was reached, when not often enough, and leaves no relay behind', async () => {
     scene.enqueue(100, { keys: 1 });
     const killing = killRelayAt('sent', options, { nth: 3, timeoutMs: 2_000 });
-    await expect(killing).rejects.toMatchObject({
+    const error = await killing.catch((thrown: unknown) => thrown as OutboxRelayError);
+    expect(error).toMatchObject({
       code: 'STEP_NOT_REACHED',
-      details: { step: 'sent', times: 0, nth: 3 },
+      details: { step: 'sent', times: 0, nth: 3, pid: expect.any(Number) },
     });
+    expect(isAlive(Number((error as OutboxRelayError).details['pid']))).toBe(false);
   });
 
   it('says what the relay said, when it ended otherwise', async () => {

@@ -1,5 +1,5 @@
 // A suite of your own, for `node --test`: an outage of Kafka, a relay that dies where it hurts, and
-// the account of every event at the end. It needs Docker, and `npm install --save-dev testcontainers`.
+// the account of every event at the end. It needs a Docker engine and the package testcontainers.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -28,14 +28,15 @@ export interface ContainerOptions {
   readonly portsOfOthers?: readonly number[];
   /** The one whose network it shares; that one publishes the ports of both. */
   readonly networkOf?: ServiceContainer;
-  /** Resolves with whether the service answers; asked again and again, for 60 s. */
+  /** Resolves with whether the service answers; asked again and again, for 100 s. */
   readonly isReady: () => Promise<boolean>;
 }
 
 type Testcontainers = typeof import('testcontainers');
 type Runtime = ReturnType<ContainerRuntimeClient['container']['getById']>;
 
-const startTimeoutMs = 60_000;
+/** A JVM on a busy machine takes half a minute. */
+const startTimeoutMs = 100_000;
 /** A broker that is asked to stop moves its leaders first. */
 const stopTimeoutSeconds = 30;
 

@@ -129,7 +129,7 @@ export class KafkaClient {
   }
 
   /** Resolves when a produce was acknowledged: the broker is back. */
-  async probe(timeoutMs = 60_000): Promise<void> {
+  async probe(timeoutMs = 100_000): Promise<void> {
     await until('an independent produce succeeds', () => this.#tryProduce(), { timeoutMs });
   }
 

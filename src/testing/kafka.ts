@@ -146,10 +146,10 @@ export class TestKafka {
 
   /**
    * Resolves when a produce of an independent client was acknowledged, in a topic of its own.
-   * @param timeoutMs default: 60,000
+   * @param timeoutMs default: 100,000
    * @throws (rejects with) TEST_TIMEOUT
    */
-  probe(timeoutMs = 60_000): Promise<void> {
+  probe(timeoutMs = 100_000): Promise<void> {
     return this.#client.probe(timeoutMs);
   }
 

@@ -118,7 +118,8 @@ describe('the package', () => {
       `import Database from 'better-sqlite3';
        import { openOutbox, type AppendResult, type Relay, createRelay } from 'outbox-relay';
        import { type KafkaEventBrokerOptions, PythonFloat, toPythonJson } from 'outbox-relay/rasa';
-       import { checkDelivery, createTestOutbox, startKafka, type TestKafka } from 'outbox-relay/testing';
+       import { checkDelivery, createTestOutbox } from 'outbox-relay/testing';
+       import { startKafka, type TestKafka } from 'outbox-relay/testing';
        const kafka: (image: string) => Promise<TestKafka> = (image) => startKafka({ image });
        const { lost }: { lost: number } = checkDelivery({ accepted: [] }, []);
        const rasa: KafkaEventBrokerOptions = { url: ['a', 'b:1'], loglevel: 20, other: true };

@@ -52,7 +52,7 @@ describe('killRelayAt', () => {
     expect(steps.at(-1)).toMatchObject({ step: 'read', lane: killed.lane });
   });
 
-  it('says how often the step was reached, when not often enough, and leaves no relay behind', async () => {
+  it('says how often it came to the step, if not often enough, and ends the relay', async () => {
     scene.enqueue(100, { keys: 1 });
     const killing = killRelayAt('sent', options, { nth: 3, timeoutMs: 2_000 });
     const error = await killing.catch((thrown: unknown) => thrown as OutboxRelayError);

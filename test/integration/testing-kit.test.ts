@@ -86,7 +86,7 @@ describe('withKafkaDown', () => {
     expect(await answers()).toBe(true);
   });
 
-  it('does not mind work that has brought it back, and tells what it cannot take away', async () => {
+  it('does not mind who has brought it back, and tells what it cannot take away', async () => {
     const how = 'pause';
     expect(await withKafkaDown(kafka, () => kafka.unpause().then(answers), { how })).toBe(true);
     await kafka.pause();
@@ -187,7 +187,7 @@ describe('a test Redis', () => {
     expect(await ask((one) => one.ping())).toBe('PONG');
   });
 
-  it('is gone at the end of its block, whatever was done to it, and may be closed again', async () => {
+  it('is gone at the end of its block, whatever was done to it; closed twice', async () => {
     let mine: TestRedis;
     {
       await using other = await startRedis({ image: redisImage() });

@@ -1,7 +1,8 @@
 /** Kafka and Redis of a benchmark, in containers of its own. */
+
+import { freePorts } from '../../src/testing/ports.ts';
 import { removeContainer } from '../demo/docker.ts';
 import type { Endings } from '../demo/endings.ts';
-import { freePorts } from '../demo/ports.ts';
 import { chooseImages, kafkaSpec, redisReady, redisSpec, startService } from '../demo/services.ts';
 import { BareKafka } from './bare.ts';
 

@@ -4,9 +4,9 @@
  */
 import { open } from 'node:fs/promises';
 import type { EachBatchPayload, KafkaMessage } from 'kafkajs';
+import { hashOf } from '../../src/testing/checker.ts';
 import { patientClient } from './client.ts';
 import { consumedLine } from './consumed.ts';
-import { hashOf } from './ledger.ts';
 import {
   type ConsumerMessage,
   type ConsumerTask,
@@ -18,6 +18,8 @@ import {
 
 /** Next offset to read and end offset, per partition. */
 type Positions = Map<number, { next: number; readonly end: number }>;
+
+type Place = Pick<EachBatchPayload['batch'], 'topic' | 'partition'>;
 
 async function endOffsets(task: ConsumerTask): Promise<Positions> {
   const admin = patientClient(task.broker, 'demo-consumer').admin();
@@ -32,9 +34,10 @@ async function endOffsets(task: ConsumerTask): Promise<Positions> {
   );
 }
 
-function lineOf(partition: number, message: KafkaMessage): string {
+function lineOf({ topic, partition }: Place, message: KafkaMessage): string {
   const id = message.headers?.['outbox-event-id'];
   return consumedLine({
+    topic,
     partition,
     offset: Number(message.offset),
     id: id === undefined || Array.isArray(id) ? null : id.toString(),
@@ -60,7 +63,7 @@ async function run(task: ConsumerTask): Promise<number> {
       ({ offset }) => Number(offset) >= position.next && Number(offset) < position.end,
     );
     if (fresh.length > 0) {
-      await file.appendFile(`${fresh.map((one) => lineOf(batch.partition, one)).join('\n')}\n`);
+      await file.appendFile(`${fresh.map((one) => lineOf(batch, one)).join('\n')}\n`);
     }
     records += fresh.length;
     position.next = Math.max(position.next, Number(batch.lastOffset()) + 1);

@@ -1,10 +1,14 @@
 /**
  * From findings to a verdict: which promises were broken, and the exit code that says so.
  */
-import type { Findings, Recovery } from './checker.ts';
+import type { Findings } from '../../src/testing/checker.ts';
+import type { Recovery } from './recovery.ts';
+
+/** Of the checker's; that no event is late is judged by the recovery. */
+type LogFindings = Omit<Findings, 'examples' | 'late'>;
 
 /** What a demo run reports, under the names of `--report FILE`. */
-export interface DemoReport extends Omit<Findings, 'examples'>, Recovery {
+export interface DemoReport extends LogFindings, Recovery {
   /** Events that the publisher set out to publish (`--events`). */
   readonly issued: number;
   /** Rounds of retries that were used up without success. */
@@ -38,7 +42,7 @@ export function duplicateBoundOf({ kills, lanes, batchEvents }: DuplicateCauses)
 }
 
 /** The broken promises of a log, in words; empty when all hold. */
-export function judgeFindings(findings: Omit<Findings, 'examples'>, duplicateBound: number) {
+export function judgeFindings(findings: LogFindings, duplicateBound: number) {
   const { accepted, delivered, duplicated } = findings;
   const faults: string[] = [];
   if (accepted === 0) faults.push('nothing was accepted');

@@ -1,49 +1,33 @@
 /**
  * The publisher's own ledger: what was accepted, written and synced before it is counted.
  *
- * One JSON array a line: `["accepted", number, id, key, sha256 of the value, ms]`, or
- * `["unknown", key, sha256, ms]` for a publish that ended in OUTCOME_UNKNOWN, which counts as
+ * One JSON array a line: `["accepted", number, id, topic, key, sha256 of the value, ms]`, or
+ * `["unknown", topic, key, sha256]` for a publish that ended in OUTCOME_UNKNOWN, which counts as
  * neither accepted nor invented. A kill between two syncs loses lines that nobody counted yet. The
  * outbox file is never read for it: the ledger is the witness against the outbox.
  */
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import type { AcceptedEvent, UnknownEvent } from '../../src/testing/checker.ts';
 
-export interface AcceptedEvent {
-  /** Place in the publisher's own order, which is the order of calls within a key. */
+/** Of the demo every event has a key, and the publisher's own number. */
+export interface LedgerEvent extends AcceptedEvent {
   readonly number: number;
-  readonly id: string;
   readonly key: string;
-  /** SHA-256 of the value, hex. */
-  readonly hash: string;
-  /** When `publish` resolved, wall clock. */
-  readonly atMs: number;
-}
-
-export interface UnknownEvent {
-  readonly key: string;
-  readonly hash: string;
-  readonly atMs: number;
 }
 
 export interface Ledger {
-  readonly accepted: readonly AcceptedEvent[];
+  readonly accepted: readonly LedgerEvent[];
   readonly unknown: readonly UnknownEvent[];
 }
 
-export function hashOf(value: string | Uint8Array | null): string {
-  return createHash('sha256')
-    .update(value ?? '')
-    .digest('hex');
+export function acceptedLine(event: LedgerEvent): string {
+  const { number, id, topic, key, hash, atMs } = event;
+  return JSON.stringify(['accepted', number, id, topic, key, hash, atMs]);
 }
 
-export function acceptedLine(event: AcceptedEvent): string {
-  return JSON.stringify(['accepted', event.number, event.id, event.key, event.hash, event.atMs]);
-}
-
-export function unknownLine(event: UnknownEvent): string {
-  return JSON.stringify(['unknown', event.key, event.hash, event.atMs]);
+export function unknownLine({ topic, key, hash }: UnknownEvent): string {
+  return JSON.stringify(['unknown', topic, key, hash]);
 }
 
 /** Appends lines and syncs them; what `append` resolved for survives the death of the machine. */
@@ -70,18 +54,21 @@ export class LedgerWriter {
   }
 }
 
+type AcceptedFields = [number, string, string, string, string, number];
+const acceptedTypes = ['number', 'string', 'string', 'string', 'string', 'number'];
+
 /** Reads a ledger. Throws with file and line number on anything that is not a ledger line. */
 export function readLedger(path: string): Ledger {
-  const accepted: AcceptedEvent[] = [];
+  const accepted: LedgerEvent[] = [];
   const unknown: UnknownEvent[] = [];
   readLines(path, (fields) => {
     const [kind, ...rest] = fields;
-    if (kind === 'accepted' && hasTypes(rest, ['number', 'string', 'string', 'string', 'number'])) {
-      const [number, id, key, hash, atMs] = rest as [number, string, string, string, number];
-      accepted.push({ number, id, key, hash, atMs });
-    } else if (kind === 'unknown' && hasTypes(rest, ['string', 'string', 'number'])) {
-      const [key, hash, atMs] = rest as [string, string, number];
-      unknown.push({ key, hash, atMs });
+    if (kind === 'accepted' && hasTypes(rest, acceptedTypes)) {
+      const [number, id, topic, key, hash, atMs] = rest as AcceptedFields;
+      accepted.push({ number, id, topic, key, hash, atMs });
+    } else if (kind === 'unknown' && hasTypes(rest, ['string', 'string', 'string'])) {
+      const [topic, key, hash] = rest as [string, string, string];
+      unknown.push({ topic, key, hash });
     } else {
       throw new TypeError('not a ledger line');
     }

@@ -6,9 +6,10 @@
  * concurrently, written to the ledger, synced, and only then counted.
  */
 import { openOutbox } from '../../src/index.ts';
+import { hashOf } from '../../src/testing/checker.ts';
 import { pause } from './client.ts';
 import { type FlightEvent, flightEvent, readFlights } from './flights.ts';
-import { acceptedLine, hashOf, LedgerWriter, unknownLine } from './ledger.ts';
+import { acceptedLine, LedgerWriter, unknownLine } from './ledger.ts';
 import {
   endWithMain,
   finish,
@@ -36,14 +37,14 @@ async function publishOne(
   event: FlightEvent & { readonly number: number },
 ): Promise<Outcome> {
   const { number, key, value } = event;
-  const hash = hashOf(value);
+  const given = { topic, key, hash: hashOf(value) };
   try {
     const { id } = await publish({ topic, key, value });
-    return { kind: 'accepted', line: acceptedLine({ number, id, key, hash, atMs: Date.now() }) };
+    return { kind: 'accepted', line: acceptedLine({ number, id, ...given, atMs: Date.now() }) };
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code === 'OUTCOME_UNKNOWN') {
-      return { kind: 'unknown', line: unknownLine({ key, hash, atMs: Date.now() }) };
+      return { kind: 'unknown', line: unknownLine(given) };
     }
     process.stderr.write(`publish was refused: ${String(error)}\n`);
     return { kind: 'rejected', line: null };

@@ -3,10 +3,11 @@
  * `status` said, then shown as a table or written as JSON.
  */
 import { writeFileSync } from 'node:fs';
-import { check, measureRecovery } from './checker.ts';
+import { checkDelivery } from '../../src/testing/checker.ts';
 import { readConsumed } from './consumed.ts';
 import { type DemoReport, duplicateBoundOf, judgeRun } from './judge.ts';
 import { readLedger } from './ledger.ts';
+import { measureRecovery } from './recovery.ts';
 import type { OutboxStatus } from './status.ts';
 import type { Story } from './story.ts';
 import type { Paint } from './view.ts';
@@ -35,7 +36,7 @@ export interface RunResult {
 export function buildReport(facts: RunFacts): RunResult {
   const ledger = readLedger(facts.ledgerFile);
   const consumed = readConsumed(facts.consumedFile);
-  const { examples, ...findings } = check(ledger, consumed);
+  const { examples, late: _notAsked, ...findings } = checkDelivery(ledger, consumed);
   const { kills, relayCrashes, times, pendingAtFlush, pendingAtRelayKill } = facts.story;
   const { lanes, roundsUsedUp, deliveredByJob } = facts.status;
   const { issued, peakPending, outageSeconds, runSeconds } = facts;

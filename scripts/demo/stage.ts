@@ -4,6 +4,7 @@
  * Ctrl-C at any moment leaves nothing behind.
  */
 import { join } from 'node:path';
+import { freePorts } from '../../src/testing/ports.ts';
 import { Child, cliFile, Supervisor } from './child.ts';
 import { type ContainerSpec, killContainer, removeContainer, startContainer } from './docker.ts';
 import { Endings } from './endings.ts';
@@ -17,7 +18,6 @@ import type {
   TailMessage,
   TailTask,
 } from './messages.ts';
-import { freePorts } from './ports.ts';
 import {
   askRedis,
   chooseImages,

@@ -8,7 +8,7 @@
  *
  * Moments that belong to a state wait for that state, not for a time; the publisher never stops.
  */
-import type { OutageTimes } from './checker.ts';
+import type { OutageTimes } from './recovery.ts';
 import type { Stage } from './stage.ts';
 
 export interface Story {

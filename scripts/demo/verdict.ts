@@ -7,7 +7,7 @@
  * is damaged, 2 on a mistake on the command line.
  */
 import { parseArgs } from 'node:util';
-import { check } from './checker.ts';
+import { checkDelivery } from '../../src/testing/checker.ts';
 import { readConsumed } from './consumed.ts';
 import { exitCodeOf, judgeFindings } from './judge.ts';
 import { readLedger } from './ledger.ts';
@@ -40,7 +40,7 @@ function main(args: string[]): number {
     return 2;
   }
   try {
-    const findings = check(readLedger(options.ledger), readConsumed(options.consumed));
+    const findings = checkDelivery(readLedger(options.ledger), readConsumed(options.consumed));
     const faults = judgeFindings(findings, options.duplicatesMax);
     process.stdout.write(`${JSON.stringify({ ...findings, faults }, null, 2)}\n`);
     return exitCodeOf(faults);

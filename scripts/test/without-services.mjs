@@ -23,6 +23,7 @@ export const withoutServices = [
   'test/integration/opening.test.ts',
   'test/integration/package.test.ts',
   'test/integration/private-file.test.ts',
+  'test/integration/relay-handle.test.ts',
   'test/integration/secret-files.test.ts',
   'test/integration/token-endpoint.test.ts',
   'test/integration/upgrades.test.ts',

@@ -5,57 +5,9 @@
  * message, the cause and details. docs/errors.md has one heading per code, checked by test/tidy.
  */
 
-export interface ErrorFacts {
-  /** Stable, upper-case identifier. Never reused for another meaning. */
-  readonly code: string;
-  /** True when the same call may succeed later without anybody changing anything. */
-  readonly retryable: boolean;
-  /** What an operator can do about it, one sentence. */
-  readonly hint: string;
-}
+import { defineError, type ErrorFacts, registry } from './error.ts';
 
-/** What an error may carry besides its message. */
-export interface ErrorOptions {
-  readonly cause?: unknown;
-  /** Machine-readable facts for logs and `--json`; never holds a payload or a secret. */
-  readonly details?: Readonly<Record<string, unknown>>;
-}
-
-/** Base of every error of ours; `instanceof OutboxRelayError` is the only "is ours" check. */
-export class OutboxRelayError extends Error {
-  readonly code: string;
-  readonly retryable: boolean;
-  readonly hint: string;
-  readonly details: Readonly<Record<string, unknown>>;
-
-  constructor(facts: ErrorFacts, message: string, options: ErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.name = new.target.name;
-    this.code = facts.code;
-    this.retryable = facts.retryable;
-    this.hint = facts.hint;
-    this.details = options.details ?? {};
-  }
-}
-
-export interface ErrorClass {
-  new (message: string, options?: ErrorOptions): OutboxRelayError;
-  readonly facts: ErrorFacts;
-}
-
-const registry: ErrorFacts[] = [];
-
-function defineError(name: string, facts: ErrorFacts): ErrorClass {
-  registry.push(Object.freeze(facts));
-  const defined = class extends OutboxRelayError {
-    static readonly facts = facts;
-    constructor(message: string, options?: ErrorOptions) {
-      super(facts, message, options);
-    }
-  };
-  Object.defineProperty(defined, 'name', { value: name });
-  return defined;
-}
+export { type ErrorClass, type ErrorFacts, type ErrorOptions, OutboxRelayError } from './error.ts';
 
 // Opening an outbox
 
@@ -284,7 +236,17 @@ export const InvariantBrokenError = defineError('InvariantBrokenError', {
   hint: 'This is a defect in outbox-relay or a damaged file; report it with the message.',
 });
 
-/** Facts of every error of this module, for docs and tests. */
+// Testing
+
+export {
+  CheckInputError,
+  RelayProcessEndedError,
+  StepNotReachedError,
+  TestcontainersMissingError,
+  TestTimeoutError,
+} from './testing-errors.ts';
+
+/** Facts of every error there is, for docs and tests. */
 export const errorFacts: readonly ErrorFacts[] = registry;
 
 /** Assertion that stays on in production. Throws {@link InvariantBrokenError}. */

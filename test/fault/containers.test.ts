@@ -40,7 +40,7 @@ async function startRelay(delivery: Delivery): Promise<Container> {
   const container = await Container.start({
     image: kafkaImage(), // any with what Node is linked to
     entrypoint: [process.execPath],
-    command: [`${root}test/support/relay-child.ts`, JSON.stringify(given)],
+    command: [`${root}test/fault/relay-child.ts`, JSON.stringify(given)],
     user: '0',
     ports: [kafka.container.port],
     networkOf: kafka.container,

@@ -1,6 +1,6 @@
 /** What a checker that sees nothing would let pass: each mutant is caught with every seed. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Findings } from '../../scripts/demo/checker.ts';
+import type { Findings } from '../../src/testing/checker.ts';
 import { KafkaBroker } from '../support/kafka.ts';
 import { Scene } from '../support/scene.ts';
 import { Chance, report } from './form.ts';
@@ -23,7 +23,7 @@ async function findingsOf(mutant: Mutant, chance: Chance, mutated: boolean): Pro
     await kafka.createTopic(scene.topic);
     scene.enqueue(1); // makes the outbox, with its lanes
     await mutant.run({ kafka, scene, chance, mutated });
-    return scene.check(await kafka.consumeAll(scene.topic));
+    return scene.check(await kafka.consume(scene.topic, 'end'));
   } finally {
     await scene.close();
   }

@@ -3,9 +3,8 @@
  * checker finds must tell them apart every time.
  */
 import Database from 'better-sqlite3';
-import type { Findings } from '../../scripts/demo/checker.ts';
-import { hashOf } from '../../scripts/demo/ledger.ts';
 import type { RelayOptions } from '../../src/index.ts';
+import { acceptedEvent, type Findings } from '../../src/testing/checker.ts';
 import { Child } from '../support/child.ts';
 import type { KafkaBroker } from '../support/kafka.ts';
 import { freePort } from '../support/ports.ts';
@@ -62,9 +61,8 @@ async function acceptedBeforeCommit(story: Story): Promise<void> {
   for (const line of child.lines) {
     const told = JSON.parse(line) as { ids: string[]; values: string[] };
     for (const [index, id] of told.ids.entries()) {
-      const [value = '', number] = [told.values[index], scene.accepted.length + 1];
-      const event = { topic: scene.topic, key: 'k', hash: hashOf(value), atMs: Date.now() };
-      scene.accepted.push({ ...event, id, number });
+      const event = { topic: scene.topic, key: 'k', value: told.values[index] ?? '' };
+      scene.accepted.push(acceptedEvent(event, { id }));
     }
   }
   await drain(story);

@@ -58,7 +58,7 @@ export class World {
       ...{ leaseMs, sendTimeoutMs: 2_000, retry: { retries: 3, delayMs: 500 } },
     };
     const args = [JSON.stringify(given)];
-    const child = Child.node('test/support/relay-child.ts', args, { stdin: 'pipe' });
+    const child = Child.node('test/fault/relay-child.ts', args, { stdin: 'pipe' });
     this.scene.onClose(() => child.kill());
     this.relays[index] = child;
   }

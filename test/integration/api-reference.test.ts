@@ -16,6 +16,12 @@ afterAll(() => rmSync(out, { recursive: true }));
 it('npm run docs:api documents every public name', () => {
   const script = join(root, 'scripts', 'api', 'main.mjs');
   execFileSync(process.execPath, [script, '--out', out], { stdio: 'pipe' });
-  const pages = ['functions/index.openOutbox.html', 'functions/testing.createTestOutbox.html'];
+  const functions = [
+    'index.openOutbox',
+    ...['createTestOutbox', 'checkDelivery', 'killRelayAt', 'startKafka'].map(
+      (of) => `testing.${of}`,
+    ),
+  ];
+  const pages = functions.map((name) => `functions/${name}.html`);
   expect(pages.filter((page) => !existsSync(join(out, page)))).toEqual([]);
 }, 120_000);

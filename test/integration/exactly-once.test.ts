@@ -4,7 +4,12 @@ import kafkajs from 'kafkajs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type DrainStep, openStatus, type RelayOptions } from '../../src/index.ts';
 import { watermarkTopic } from '../../src/sink/kafkajs/watermarks.ts';
-import { Child } from '../support/child.ts';
+import {
+  killRelayAt,
+  type RelayProcess,
+  type RelayProcessOptions,
+  startRelayProcess,
+} from '../../src/testing/relay-handle.ts';
 import { KafkaBroker } from '../support/kafka.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
 import { until } from '../support/wait.ts';
@@ -25,18 +30,18 @@ beforeEach(async () => {
 });
 afterEach(() => scene.close());
 
-interface Fault {
-  readonly killAt?: DrainStep;
-  readonly freezeAt?: DrainStep;
-  readonly killOn?: number;
+function relayOptions(options: Partial<RelayOptions> = {}): RelayOptions {
+  const how = { delivery: 'exactly-once', createTopics: 'never', batchEvents } as const;
+  return { db: scene.db, brokers: [kafka.address], ...how, ...options };
 }
 
-function startRelay(options: Fault & Partial<RelayOptions> = {}): Child {
-  const how = { delivery: 'exactly-once', createTopics: 'never', batchEvents };
-  const given = { db: scene.db, brokers: [kafka.address], ...how, ...options };
-  const child = Child.node('test/support/relay-child.ts', [JSON.stringify(given)]);
-  scene.onClose(() => child.kill());
-  return child;
+async function startRelay(
+  options: Partial<RelayOptions> = {},
+  fault: RelayProcessOptions = {},
+): Promise<RelayProcess> {
+  const relay = await startRelayProcess(relayOptions(options), fault);
+  scene.onClose(() => relay.kill());
+  return relay;
 }
 
 /** Behind these in each partition nothing can be that was sent before. */
@@ -73,12 +78,12 @@ describe('killed', () => {
     ['sent', 1],
     ['sent', 6],
     ['settled', 5],
-  ])('at %s, the %i. time, loses, repeats and reorders nothing', async (killAt, killOn) => {
+  ])('at %s, the %i. time, loses, repeats and reorders nothing', async (killAt, nth) => {
     await kafka.createTopic(scene.topic);
     scene.enqueue(1_000);
-    expect((await startRelay({ killAt, killOn }).ended).signal).toBe('SIGKILL');
+    await killRelayAt(killAt, relayOptions(), { nth });
     scene.enqueue(200);
-    startRelay();
+    await startRelay();
     const status = statusOf();
     await until('all is delivered', () => status.read().pending === 0);
     await enqueueLast(status);
@@ -92,20 +97,19 @@ describe('killed', () => {
       const missing = `${scene.topic}-missing`;
       await kafka.createTopic(scene.topic);
       const retry = { retries: 5, delayMs: 500 };
-      scene.enqueue(100, { topic: missing, keyPrefix: 'missing-' });
-      const first = startRelay({ retry });
+      scene.enqueue(100, { topic: missing });
+      const first = await startRelay({ retry });
       const status = statusOf();
       await until('they are set aside', () => status.read().held === 100);
       await first.kill();
       for (let round = 0; round < 10; round += 1) {
         scene.enqueue(30);
-        scene.enqueue(30, { topic: missing, keyPrefix: 'missing-' });
+        scene.enqueue(30, { topic: missing });
       }
       if (killAt.startsWith('held')) await kafka.createTopic(missing);
-      const killed = startRelay({ killAt, killOn: 3, retry });
-      expect((await killed.ended).signal).toBe('SIGKILL');
+      await killRelayAt(killAt, relayOptions({ retry }), { nth: 3 });
       if (!killAt.startsWith('held')) await kafka.createTopic(missing);
-      startRelay({ retry });
+      await startRelay({ retry });
       await until('all is delivered', () => status.read().delivered === 700);
       const topics = [scene.topic, missing];
       const account = await scene.account(kafka, 60_000, topics);
@@ -120,12 +124,13 @@ describe('a relay that is frozen beyond its lease and woken', () => {
     scene.enqueue(1_000);
     const leaseMs = 3_000;
     const sendTimeoutMs = 2_000;
-    const frozen = startRelay({ freezeAt, killOn: 4, leaseMs, sendTimeoutMs });
+    const times = { leaseMs, sendTimeoutMs };
+    const frozen = await startRelay(times, { freezeAt, nth: 4 });
     const status = statusOf();
     await until('some are delivered', () => status.read().delivered > 0);
-    startRelay({ leaseMs, sendTimeoutMs });
+    await startRelay(times);
     await until('all is delivered', () => status.read().pending === 0);
-    frozen.signal('SIGCONT');
+    frozen.thaw();
     scene.enqueue(500);
     await until('all is delivered', () => status.read().pending === 0);
     await enqueueLast(status);
@@ -159,15 +164,14 @@ describe('watermarks', () => {
     await kafka.createTopic(scene.topic);
     scene.enqueue(300);
     const status = statusOf();
-    const clean = startRelay();
+    const clean = await startRelay();
     await until('all is delivered', () => status.read().pending === 0);
-    clean.signal('SIGTERM');
-    await clean.ended;
+    await clean.stop();
     await deleteWatermarks();
     scene.enqueue(300);
-    expect((await startRelay({ killAt: 'sent', killOn: 3 }).ended).signal).toBe('SIGKILL');
+    await killRelayAt('sent', relayOptions(), { nth: 3 });
     await deleteWatermarks();
-    startRelay();
+    await startRelay();
     const isStopped = () => {
       return status.read().lanes.some(({ failure }) => failure?.code === 'WATERMARK_MISSING');
     };

@@ -165,3 +165,14 @@ describe('two processes', () => {
     await expectOrders(19.9);
   });
 });
+
+describe('a suite of a user', () => {
+  it('takes Kafka away, kills a relay where it hurts, and misses nothing', async () => {
+    const suite = example.start('outage.test.ts');
+    const end = await suite.ended;
+    expect({ ...end, said: suite.lines.join('\n') }).toMatchObject({
+      code: 0,
+      said: expect.stringMatching(/pass 1\n(.*\n)*.*fail 0\n/),
+    });
+  }, 240_000);
+});

@@ -38,7 +38,13 @@ describe('the package', () => {
     const parts = ['index', 'testing/index', 'rasa/index', 'inbox/index'];
     const entries = parts.map((name) => `dist/${name}.js`);
     const wanted = entries.flatMap((name) => [name, name.replace('.js', '.d.ts')]);
-    const shipped = ['dist/cli/main.js', 'migrations/0002_refusals.sql', 'README.md', 'LICENSE'];
+    const shipped = [
+      'dist/cli/main.js',
+      'dist/testing/relay-process.js',
+      'migrations/0002_refusals.sql',
+      'README.md',
+      'LICENSE',
+    ];
     expect(names).toEqual(expect.arrayContaining([...wanted, ...shipped, 'CHANGELOG.md']));
     const folders = new Set(names.map((file) => file.split('/')[0]));
     expect([...folders].sort()).toEqual(
@@ -53,7 +59,7 @@ describe('the package', () => {
       `import { openOutbox } from 'outbox-relay';
        import { KafkaEventBroker } from 'outbox-relay/rasa';
        import { createInbox } from 'outbox-relay/inbox';
-       import { createTestOutbox } from 'outbox-relay/testing';
+       import { createTestOutbox, killRelayAt, startKafka } from 'outbox-relay/testing';
        if (typeof createInbox !== 'function') throw new Error('no inbox');
        const outbox = openOutbox({ path: 'shop.db' });
        console.log(outbox.enqueue({ topic: 'orders', key: 'k', value: { id: 1 } }).seq);
@@ -63,12 +69,21 @@ describe('the package', () => {
        const [event] = await test.waitFor(1);
        console.log(String(event.value));
        await test.close();
-       const options = { url: 'kafka', security_protocol: 'PLAINTEXT', run_relay: false };
-       const broker = new KafkaEventBroker({ ...options, outbox_path: 'rasa.db' });
+       const refused = await startKafka().catch(({ code }) => code); // not installed here
+       const options = { db: 'killed.db', brokers: ['127.0.0.1:1'] };
+       const early = await openOutbox({ path: 'killed.db' });
+       early.enqueue({ topic: 'orders', value: 'read' });
+       await early.close();
+       const { lanes, relay } = await killRelayAt('read', options);
+       console.log(refused, lanes, (await relay.ended).signal);
+       const rasa = { url: 'kafka', security_protocol: 'PLAINTEXT', run_relay: false };
+       const broker = new KafkaEventBroker({ ...rasa, outbox_path: 'rasa.db' });
        console.log((await broker.publish({ timestamp: 1 })).seq);
        await broker.close();`,
     );
-    expect(run(process.execPath, ['main.js'], { cwd: path })).toBe('1\nthrough the relay\n1\n');
+    expect(run(process.execPath, ['main.js'], { cwd: path })).toBe(
+      '1\nthrough the relay\nTESTCONTAINERS_MISSING 8 SIGKILL\n1\n',
+    );
     const bin = join(path, 'node_modules', '.bin', 'outbox-relay');
     const input = '{"topic":"orders","value":"typed"}\n';
     const published = run(bin, ['publish', '--db', 'shop.db', '--json'], { cwd: path, input });
@@ -103,7 +118,10 @@ describe('the package', () => {
       `import Database from 'better-sqlite3';
        import { openOutbox, type AppendResult, type Relay, createRelay } from 'outbox-relay';
        import { type KafkaEventBrokerOptions, PythonFloat, toPythonJson } from 'outbox-relay/rasa';
-       import { createTestOutbox } from 'outbox-relay/testing';
+       import { checkDelivery, createTestOutbox } from 'outbox-relay/testing';
+       import { startKafka, type TestKafka } from 'outbox-relay/testing';
+       const kafka: (image: string) => Promise<TestKafka> = (image) => startKafka({ image });
+       const { lost }: { lost: number } = checkDelivery({ accepted: [] }, []);
        const rasa: KafkaEventBrokerOptions = { url: ['a', 'b:1'], loglevel: 20, other: true };
        interface Topics { orders: { id: number } }
        const db = new Database('shop.db');
@@ -115,7 +133,8 @@ describe('the package', () => {
        const wrong = () => outbox.enqueue({ topic: 'orders', value: 'one' });
        const relay: Relay = createRelay({ db: 'shop.db', brokers: ['127.0.0.1:9092'] });
        const one = toPythonJson([new PythonFloat(1), rasa.topic ?? null]);
-       console.log(result.seq, one, typeof wrong, typeof relay.start, typeof createTestOutbox);
+       console.log(result.seq + lost, one, typeof wrong, typeof relay.start, typeof kafka);
+       void createTestOutbox;
        await outbox.close();
        db.close();`,
     );

@@ -12,7 +12,7 @@ let scene: Scene;
 
 beforeAll(async () => {
   kafka = await KafkaBroker.start({
-    environment: {
+    env: {
       KAFKA_AUTHORIZER_CLASS_NAME: 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
       KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND: 'true',
     },

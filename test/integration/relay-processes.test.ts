@@ -2,6 +2,13 @@
 import { copyFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openStatus, type RelayOptions } from '../../src/index.ts';
+import {
+  killRelayAt,
+  type RelayProcess,
+  type RelayProcessOptions,
+  startRelayProcess,
+} from '../../src/testing/relay-handle.ts';
+import type { RelayOrders } from '../../src/testing/relay-orders.ts';
 import { Child, root } from '../support/child.ts';
 import { redisImage, sessionLabels } from '../support/images.ts';
 import { KafkaBroker } from '../support/kafka.ts';
@@ -32,26 +39,20 @@ afterEach(async () => {
   await scene.close();
 });
 
-type ChildOptions = Partial<RelayOptions> & {
-  killAt?: string;
-  freezeAt?: string;
-  killOn?: number;
-};
-
-function startRelay(options: ChildOptions = {}): Child {
+/** Those of every relay here, in a container or not. */
+function relayOptions(options: Partial<RelayOptions> = {}): RelayOptions {
   const createTopics = { partitions: 3, replicationFactor: 1 };
-  const base = {
-    db: scene.db,
-    brokers: [kafka.address],
-    redis: redis.url,
-    createTopics,
-    batchEvents,
-  };
-  const child = Child.node('test/support/relay-child.ts', [
-    JSON.stringify({ ...base, ...options }),
-  ]);
-  scene.onClose(() => child.kill());
-  return child;
+  const places = { db: scene.db, brokers: [kafka.address], redis: redis.url };
+  return { ...places, createTopics, batchEvents, ...options };
+}
+
+async function startRelay(
+  options: Partial<RelayOptions> = {},
+  freeze: RelayProcessOptions = {},
+): Promise<RelayProcess> {
+  const relay = await startRelayProcess(relayOptions(options), freeze);
+  scene.onClose(() => relay.kill());
+  return relay;
 }
 
 async function drained(timeoutMs = 60_000): Promise<void> {
@@ -63,10 +64,10 @@ async function drained(timeoutMs = 60_000): Promise<void> {
 describe('a relay process', () => {
   it.each(steps)('loses and reorders nothing when it is killed at %s', async (killAt) => {
     scene.enqueue(1_000);
-    const killed = startRelay({ killAt, killOn: 3 });
-    expect((await killed.ended).signal).toBe('SIGKILL');
+    const killed = await killRelayAt(killAt, relayOptions(), { nth: 3 });
+    expect((await killed.relay.ended).signal).toBe('SIGKILL');
     scene.enqueue(200);
-    startRelay();
+    await startRelay();
     await drained();
     const account = await scene.account(kafka);
     expect(account).toMatchObject({ ...allDelivered, delivered: 1_200 });
@@ -79,15 +80,14 @@ describe('a relay process', () => {
 
   it('delivers at once after a restart, whatever job the killed one had active', async () => {
     scene.enqueue(2_000, { keys: 1 }); // one lane, whose job is active when it dies
-    const killed = startRelay({ killAt: 'sent', killOn: 2 });
-    await killed.ended;
+    await killRelayAt('sent', relayOptions(), { nth: 2 });
     scene.enqueue(100, { keys: 1 });
     const restartedMs = performance.now();
-    const next = startRelay();
-    const first = await next.line('"delivered"', takeoverMs);
+    const next = await startRelay();
+    const first = await next.waitFor('delivered', { timeoutMs: takeoverMs });
     expect(performance.now() - restartedMs).toBeLessThan(takeoverMs);
     // By a job would mean that it waited until BullMQ called the old one stalled.
-    expect(JSON.parse(first)).toMatchObject({ via: 'sweep' });
+    expect(first).toMatchObject({ via: 'sweep' });
     await drained();
     expect(await scene.account(kafka)).toMatchObject(allDelivered);
   });
@@ -96,22 +96,21 @@ describe('a relay process', () => {
   it.each(['checked', 'sent'] as const)('loses its lanes when frozen at %s', async (freezeAt) => {
     const times = { leaseMs: 2_000, sendTimeoutMs: 1_000, batchEvents: 10 };
     scene.enqueue(2_000);
-    const frozen = startRelay({ ...times, freezeAt, killOn: 20 });
-    await frozen.line('"delivered"');
-    const second = startRelay(times);
-    await second.line('leaseTaken');
+    const frozen = await startRelay(times, { freezeAt, nth: 20 });
+    await frozen.waitFor('delivered');
+    const second = await startRelay(times);
+    await second.waitFor('leaseTaken');
     await drained();
     // It wakes with a batch that its fence no longer covers, and gives way.
-    frozen.signal('SIGCONT');
-    await frozen.line('leaseLost');
+    frozen.thaw();
+    await frozen.waitFor('leaseLost');
     scene.enqueue(500);
     await drained();
     expect(await scene.account(kafka)).toMatchObject(allDelivered);
   });
 
   it('shares a file with a second one', async () => {
-    const both = [startRelay(), startRelay()];
-    await Promise.all(both.map((child) => child.line('"started"')));
+    await Promise.all([startRelay(), startRelay()]);
     for (let round = 0; round < 20; round += 1) scene.enqueue(200);
     await drained();
     const account = await scene.account(kafka);
@@ -121,10 +120,11 @@ describe('a relay process', () => {
   it('takes over from another container on the volume, whose process ids are its own', async () => {
     copyFileSync(process.execPath, `${scene.folder}/node`);
     scene.enqueue(3_000);
-    const first = startInContainer({ killAt: 'sent', killOn: 3 });
+    const first = startInContainer({ step: 'sent', nth: 3, signal: 'SIGKILL' });
+    await first.line('"step":"sent"');
     await first.ended;
     const restartedMs = performance.now();
-    const second = startInContainer({});
+    const second = startInContainer();
     await second.line('"delivered"', takeoverMs);
     expect(performance.now() - restartedMs).toBeLessThan(takeoverMs);
     expect(second.lines.join()).toContain('leaseTaken');
@@ -135,7 +135,7 @@ describe('a relay process', () => {
 
   it('relays beside one in another container, neither taking the other for dead', async () => {
     copyFileSync(process.execPath, `${scene.folder}/node`);
-    const both = [startInContainer({}), startInContainer({})];
+    const both = [startInContainer(), startInContainer()];
     await Promise.all(both.map((child) => child.line('"started"')));
     for (let round = 0; round < 10; round += 1) scene.enqueue(200);
     await drained();
@@ -146,22 +146,22 @@ describe('a relay process', () => {
 });
 
 /** Any image with a C library will do; the Redis one is here. Its network is the host's. */
-function startInContainer(options: ChildOptions): Child {
-  const createTopics = { partitions: 3, replicationFactor: 1 };
-  const given = { db: '/outbox/outbox.db', brokers: [kafka.address], createTopics, batchEvents };
+function startInContainer(fault: RelayOrders['fault'] = null): Child {
   const labels = Object.entries(sessionLabels()).flatMap(([key, value]) => [
     '--label',
     `${key}=${value}`,
   ]);
   const name = `outbox-relay-${crypto.randomUUID()}`;
-  const child = new Child('docker', [
-    ...['run', '--rm', '--name', name, ...labels, '--network', 'host'],
+  const args = [
+    ...['run', '--rm', '--interactive', '--name', name, ...labels, '--network', 'host'],
     ...['--volume', `${scene.folder}:/outbox`, '--volume', `${root}:/app:ro`],
     ...['--workdir', '/app', '--entrypoint', 'sh', redisImage()],
     // Process 1 cannot kill itself, so that is the shell.
-    ...['-c', '/outbox/node test/support/relay-child.ts "$1"; exit $?', 'sh'],
-    JSON.stringify({ ...given, redis: redis.url, ...options }),
-  ]);
+    ...['-c', '/outbox/node src/testing/relay-process.ts; exit $?'],
+  ];
+  const child = new Child('docker', args, { stdin: 'pipe' });
+  const orders: RelayOrders = { options: relayOptions({ db: '/outbox/outbox.db' }), fault };
+  child.write(`${JSON.stringify(orders)}\n`);
   scene.onClose(async () => {
     await new Child('docker', ['rm', '--force', '--volumes', name]).ended;
     await child.ended;

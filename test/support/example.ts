@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { type OutboxStatus, openStatus } from '../../src/index.ts';
 import { Child, root } from './child.ts';
+import { kafkaImage } from './images.ts';
 import type { Consumed, KafkaBroker } from './kafka.ts';
 import { until } from './wait.ts';
 
@@ -26,7 +27,7 @@ export class Example {
     const flags = [...quiet, '--import', `${root}test/support/source-package.ts`];
     const child = new Child(process.execPath, [...flags, `${root}examples/${file}`, ...args], {
       cwd: this.#folder,
-      env: { DB: this.#db, BROKERS: this.#kafka.address, PORT: '0' },
+      env: { DB: this.#db, BROKERS: this.#kafka.address, PORT: '0', KAFKA_IMAGE: kafkaImage() },
     });
     this.#children.push(child);
     return child;

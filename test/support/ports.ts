@@ -1,4 +1,4 @@
-import { freePorts } from '../../scripts/demo/ports.ts';
+import { freePorts } from '../../src/testing/ports.ts';
 
 /** A port of 127.0.0.1 that is free now. */
 export async function freePort(): Promise<number> {

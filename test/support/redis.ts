@@ -1,28 +1,23 @@
-/** A real Redis in a container, and an independent client to look into it. */
+/** The kit's Redis with the image of the set-up, and an independent client to look into it. */
 import { Redis } from 'ioredis';
-import { Container } from './container.ts';
+import type { ServiceContainer } from '../../src/testing/container.ts';
+import { startRedis, type TestRedis } from '../../src/testing/redis.ts';
 import { redisImage } from './images.ts';
-import { freePort } from './ports.ts';
 
 export class RedisServer {
-  readonly container: Container;
+  readonly container: ServiceContainer;
   readonly url: string;
+  readonly #redis: TestRedis;
   #client: Redis | null = null;
 
-  private constructor(container: Container) {
-    this.container = container;
-    this.url = `redis://127.0.0.1:${container.port}`;
+  private constructor(redis: TestRedis) {
+    this.#redis = redis;
+    this.container = redis.container;
+    this.url = redis.url;
   }
 
   static async start(): Promise<RedisServer> {
-    const port = await freePort();
-    const container = await Container.start({
-      image: redisImage(),
-      ports: [port],
-      command: ['--port', String(port), '--appendonly', 'yes'],
-      isReady: () => answers(port),
-    });
-    return new RedisServer(container);
+    return new RedisServer(await startRedis({ image: redisImage() }));
   }
 
   /** A connection of the test's own; closed by `stop`. */
@@ -31,25 +26,13 @@ export class RedisServer {
     return this.#client;
   }
 
-  async flushAll(): Promise<void> {
-    await this.client.flushall();
+  flushAll(): Promise<void> {
+    return this.#redis.flushAll();
   }
 
+  /** For good. */
   async stop(): Promise<void> {
     this.#client?.disconnect();
-    await this.container.remove();
-  }
-}
-
-async function answers(port: number): Promise<boolean> {
-  const options = { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 };
-  const client = new Redis(port, '127.0.0.1', options).on('error', () => {});
-  try {
-    await client.connect();
-    return (await client.ping()) === 'PONG';
-  } catch {
-    return false; // asked again until the deadline
-  } finally {
-    client.disconnect();
+    await this.#redis.close();
   }
 }

@@ -6,8 +6,6 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { check, type Findings } from '../../scripts/demo/checker.ts';
-import { type AcceptedEvent, hashOf } from '../../scripts/demo/ledger.ts';
 import type { LoggerOption } from '../../src/app.ts';
 import type { RelayOptions } from '../../src/index.ts';
 import {
@@ -17,23 +15,20 @@ import {
   type Relay,
   type RelayHooks,
 } from '../../src/index.ts';
+import {
+  type AcceptedEvent,
+  acceptedEvent,
+  checkDelivery,
+  type Findings,
+} from '../../src/testing/checker.ts';
 import { type Consumed, consumeFrom, type KafkaBroker } from './kafka.ts';
 import { until } from './wait.ts';
-
-interface EnqueueOptions {
-  /** Default: 20. */
-  readonly keys?: number;
-  /** Default: the scene's. */
-  readonly topic?: string;
-  /** Order is checked within a key: another topic needs other ones. */
-  readonly keyPrefix?: string;
-}
 
 export class Scene {
   readonly folder = mkdtempSync(join(tmpdir(), 'outbox-relay-'));
   readonly db = join(this.folder, 'outbox.db');
   readonly topic = `t-${randomUUID()}`;
-  readonly accepted: (AcceptedEvent & { readonly topic: string })[] = [];
+  readonly accepted: AcceptedEvent[] = [];
   readonly #cleanups: (() => Promise<unknown> | unknown)[] = [];
   readonly #lanes: number | undefined;
   #outbox: Outbox | null = null;
@@ -55,24 +50,15 @@ export class Scene {
   }
 
   /** Commits events over a few keys in one transaction and remembers them. */
-  enqueue(count: number, options: EnqueueOptions = {}): void {
-    const { keys = 20, topic = this.topic, keyPrefix = 'key-' } = options;
+  enqueue(count: number, options: { readonly keys?: number; readonly topic?: string } = {}): void {
+    const { keys = 20, topic = this.topic } = options;
     const events = Array.from({ length: count }, () => {
       this.#count += 1;
-      return { topic, key: `${keyPrefix}${this.#count % keys}`, value: `value ${this.#count}` };
+      return { topic, key: `key-${this.#count % keys}`, value: `value ${this.#count}` };
     });
     const results = this.outbox.enqueueMany(events);
-    const before = this.#count - count;
-    for (const [index, { id }] of results.entries()) {
-      const { key, value } = events[index] as (typeof events)[number];
-      this.accepted.push({
-        number: before + index + 1,
-        id,
-        topic,
-        key,
-        hash: hashOf(value),
-        atMs: Date.now(),
-      });
+    for (const [index, result] of results.entries()) {
+      this.accepted.push(acceptedEvent(events[index] as (typeof events)[number], result));
     }
   }
 
@@ -109,21 +95,11 @@ export class Scene {
 
   /** As {@link Scene.account}, from brokers that are no {@link KafkaBroker}. */
   accountAt(address: string): Promise<Findings> {
-    const consume = (topic: string, done: (records: readonly Consumed[]) => boolean) =>
-      consumeFrom(address, topic, done);
-    return this.account({ consume });
+    return this.account({ consume: (topic, done) => consumeFrom(address, topic, done) });
   }
 
   check(records: readonly Consumed[]): Findings {
-    const consumed = records.map(({ partition, offset, key, value, headers, timestamp }) => ({
-      id: headers['outbox-event-id'] ?? null,
-      key,
-      hash: hashOf(value),
-      partition,
-      offset,
-      appendedAtMs: timestamp,
-    }));
-    return check({ accepted: this.accepted, unknown: [] }, consumed);
+    return checkDelivery({ accepted: this.accepted }, records);
   }
 
   /** Waits until nothing is pending, as the relay's own status says. */

@@ -12,6 +12,8 @@ import { errorFacts } from '../../src/core/errors.ts';
 import { loginTroubles } from '../../src/core/login-trouble.ts';
 import { eventFloats, opaqueFields, parseFloats } from '../../src/rasa/float-fields.ts';
 import { knownOptions } from '../../src/rasa/options.ts';
+import { kafkaImageDefault } from '../../src/testing/kafka.ts';
+import { redisImageDefault } from '../../src/testing/redis.ts';
 import { filesOf, root, textOf } from './project.ts';
 
 const documents = filesOf('*.md', 'docs/*.md', 'examples/**/*.md');
@@ -130,6 +132,15 @@ describe('README.md', () => {
 
   it('has no placeholder left', () => {
     expect(textOf('README.md')).not.toMatch(/<!--/);
+  });
+});
+
+describe('docs/testing.md', () => {
+  it('names the images that the kit starts and the set-up has', () => {
+    const images = [kafkaImageDefault, redisImageDefault];
+    for (const path of ['docs/testing.md', 'scripts/setup/images.mjs']) {
+      expect(images.filter((image) => !textOf(path).includes(image))).toEqual([]);
+    }
   });
 });
 

@@ -1,11 +1,12 @@
 /** What became of the events of an outage: from the topic alone, whoever delivered them. Pure. */
-import { check, measureRecovery, type OutageTimes } from '../../demo/checker.ts';
-import type { ConsumedRecord } from '../../demo/consumed.ts';
-import type { AcceptedEvent } from '../../demo/ledger.ts';
+import { checkDelivery } from '../../../src/testing/checker.ts';
+import type { StampedRecord } from '../../demo/consumed.ts';
+import type { LedgerEvent } from '../../demo/ledger.ts';
+import { measureRecovery, type OutageTimes } from '../../demo/recovery.ts';
 
 export interface Witnessed {
-  readonly accepted: readonly AcceptedEvent[];
-  readonly consumed: readonly ConsumedRecord[];
+  readonly accepted: readonly LedgerEvent[];
+  readonly consumed: readonly StampedRecord[];
   readonly times: OutageTimes;
   /** What the side itself says, when the wait for it was over. */
   readonly waiting: number;
@@ -36,7 +37,7 @@ export interface Account {
 /** Throws when the topic holds what nobody has sent: then it is not this run's topic. */
 export function accountFor({ accepted, consumed, times, ...own }: Witnessed): Account {
   const ledger = { accepted, unknown: [] };
-  const { delivered, lost, duplicated, reordered, ...found } = check(ledger, consumed);
+  const { delivered, lost, duplicated, reordered, ...found } = checkDelivery(ledger, consumed);
   if (found.unissued + found.mismatched > 0) throw new Error(found.examples.join('; '));
   const { firstDeliverySeconds, drainSeconds } = measureRecovery(ledger, consumed, times);
   const drainedSeconds = lost === 0 ? drainSeconds : null;

@@ -4,12 +4,12 @@
  * waits may drain for a minute, and the topic is read.
  */
 import { join } from 'node:path';
-import type { OutageTimes } from '../../demo/checker.ts';
 import { Child } from '../../demo/child.ts';
 import { pause } from '../../demo/client.ts';
 import { killContainer, startContainer } from '../../demo/docker.ts';
 import type { Endings } from '../../demo/endings.ts';
 import type { ProbeMessage } from '../../demo/messages.ts';
+import type { OutageTimes } from '../../demo/recovery.ts';
 import { type Account, accountFor, type Witnessed } from './account.ts';
 import { Publishing } from './publishing.ts';
 import type { Place, Side } from './sides.ts';
@@ -46,7 +46,7 @@ export async function measureOutage(side: Side, plan: OutagePlan): Promise<Accou
 async function endure(side: Side, plan: OutagePlan): Promise<Omit<Witnessed, 'consumed'>> {
   const delivering = side.start(topic);
   plan.endings.add(side.name, () => delivering.stop());
-  const publishing = new Publishing((event) => side.publish(topic, event));
+  const publishing = new Publishing(topic, (event) => side.publish(topic, event));
   try {
     publishing.start();
     await firstDelivery(plan);

@@ -1,6 +1,8 @@
 /** A steady stream of events until it is stopped, and a ledger of what was accepted. */
+
+import { hashOf } from '../../../src/testing/checker.ts';
 import { pause } from '../../demo/client.ts';
-import { type AcceptedEvent, hashOf } from '../../demo/ledger.ts';
+import type { LedgerEvent } from '../../demo/ledger.ts';
 import { type RawEvent, rawEvent } from '../events.ts';
 
 type Publish = (event: RawEvent) => Promise<unknown>;
@@ -8,13 +10,15 @@ type Publish = (event: RawEvent) => Promise<unknown>;
 export const eventsPerSecond = 200;
 
 export class Publishing {
-  readonly accepted: AcceptedEvent[] = [];
+  readonly accepted: LedgerEvent[] = [];
+  readonly #topic: string;
   readonly #publish: Publish;
   #running: Promise<void> | null = null;
   #stopping = false;
 
-  /** `publish` resolves when the event is accepted. */
-  constructor(publish: Publish) {
+  /** `publish` resolves when the event is accepted; it goes to this topic. */
+  constructor(topic: string, publish: Publish) {
+    this.#topic = topic;
     this.#publish = publish;
   }
 
@@ -48,7 +52,7 @@ export class Publishing {
     const event = rawEvent(number);
     await this.#publish(event);
     const { key, value } = event;
-    const atMs = Date.now();
-    this.accepted.push({ number, id: String(number), key, hash: hashOf(value), atMs });
+    const given = { topic: this.#topic, key, hash: hashOf(value) };
+    this.accepted.push({ ...given, number, id: String(number), atMs: Date.now() });
   }
 }

@@ -1,7 +1,7 @@
 /** A topic that tells when each record came, and all that it holds. */
 import type { EachBatchPayload, KafkaMessage } from 'kafkajs';
-import type { ConsumedRecord } from '../../demo/consumed.ts';
-import { hashOf } from '../../demo/ledger.ts';
+import { hashOf } from '../../../src/testing/checker.ts';
+import type { StampedRecord } from '../../demo/consumed.ts';
 import type { BareKafka } from '../bare.ts';
 
 const readMaxMs = 60_000;
@@ -10,8 +10,12 @@ const readMaxMs = 60_000;
 export const stamped = { 'message.timestamp.type': 'LogAppendTime' };
 
 /** The number in the value is the record's identity, on both sides alike. */
-function recordOf(partition: number, message: KafkaMessage): ConsumedRecord {
+function recordOf(
+  { topic, partition }: EachBatchPayload['batch'],
+  message: KafkaMessage,
+): StampedRecord {
   return {
+    topic,
     partition,
     offset: Number(message.offset),
     id: message.value === null ? null : String(message.value.readDoubleBE()),
@@ -22,9 +26,9 @@ function recordOf(partition: number, message: KafkaMessage): ConsumedRecord {
 }
 
 /** Everything that is in it now; nobody writes to it any more. */
-export async function readTopic(kafka: BareKafka, topic: string): Promise<ConsumedRecord[]> {
+export async function readTopic(kafka: BareKafka, topic: string): Promise<StampedRecord[]> {
   const count = await kafka.count(topic);
-  const records: ConsumedRecord[] = [];
+  const records: StampedRecord[] = [];
   if (count === 0) return records;
   const consumer = await kafka.consumer();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
@@ -32,7 +36,7 @@ export async function readTopic(kafka: BareKafka, topic: string): Promise<Consum
   const late = () => reject(new Error(`${topic}: ${records.length} of ${count} records were read`));
   const timer = setTimeout(late, readMaxMs);
   const eachBatch = async ({ batch }: EachBatchPayload) => {
-    records.push(...batch.messages.map((message) => recordOf(batch.partition, message)));
+    records.push(...batch.messages.map((message) => recordOf(batch, message)));
     if (records.length >= count) resolve();
   };
   await consumer.run({ eachBatch });

@@ -71,7 +71,7 @@ export class SecureBrokers {
       const secrets = secretsOf(parts, password);
       kafka = await KafkaBroker.start({
         listeners: Object.values(listeners),
-        environment: environmentOf(secrets),
+        env: environmentOf(secrets),
         files: filesOf(secrets),
         hostNames: [hostName],
       });

@@ -1,7 +1,7 @@
 /** A real Kerberos KDC in a container, with the files that a broker and a client need of it. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Container } from '../container.ts';
+import { Container, copyOut } from '../container.ts';
 import { kdcImage } from '../images.ts';
 import { freePort } from '../ports.ts';
 
@@ -62,7 +62,7 @@ export class Kdc {
       };
       writeFileSync(files.config, clientConfig(port));
       const copies = [files.brokerKeytab, files.staleKeytab, files.keytab].map((to, index) =>
-        container.copyOut(`/keytabs/${index + 1}.keytab`, to),
+        copyOut(container, `/keytabs/${index + 1}.keytab`, to),
       );
       const kdc = new Kdc(container, files);
       await Promise.all([...copies, kdc.kinit(files.credentialCache)]);
@@ -79,7 +79,7 @@ export class Kdc {
     const cache = `/tmp/${crypto.randomUUID()}`;
     const flags = ['-l', `${lifetimeSeconds}s`, '-k', '-t', '/keytabs/3.keytab', '-c', cache];
     await this.container.exec('kinit', ...flags, client);
-    await this.container.copyOut(cache, to);
+    await copyOut(this.container, cache, to);
   }
 
   async stop(): Promise<void> {

@@ -7,12 +7,12 @@ import { consumedLine, readConsumed } from '../../../scripts/demo/consumed.ts';
 import { flightEvent, readFlights } from '../../../scripts/demo/flights.ts';
 import {
   acceptedLine,
-  hashOf,
   LedgerWriter,
   readLedger,
   unknownLine,
 } from '../../../scripts/demo/ledger.ts';
 import { parseStatus } from '../../../scripts/demo/status.ts';
+import { hashOf } from '../../../src/testing/checker.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'demo-files-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -31,8 +31,9 @@ describe('flights', () => {
 });
 
 describe('the ledger', () => {
-  const accepted = { number: 7, id: 'id-7', key: 'SFO', hash: hashOf('x'), atMs: 5 };
-  const unknown = { key: 'JFK', hash: hashOf('y'), atMs: 6 };
+  const event = { topic: 'flights', key: 'SFO', hash: hashOf('x') };
+  const accepted = { ...event, number: 7, id: 'id-7', atMs: 5 };
+  const unknown = { topic: 'flights', key: 'JFK', hash: hashOf('y') };
 
   it('is there to read as soon as append has resolved', async () => {
     const path = join(folder, 'ledger');
@@ -48,7 +49,7 @@ describe('the ledger', () => {
     ['a torn last line', `${acceptedLine(accepted)}\n["acc`, 'the last line is torn'],
     ['a line that is no JSON', 'hello\n', ':1: '],
     ['a line of another kind', '["delivered",1]\n', ':1: not a ledger line'],
-    ['a wrong type', '["accepted","7","id","SFO","hash",5]\n', ':1: not a ledger line'],
+    ['a wrong type', '["accepted","7","id","flights","SFO","hash",5]\n', ':1: not a ledger line'],
   ])('refuses %s', (_, text, message) => {
     const path = join(folder, 'damaged');
     writeFileSync(path, text);
@@ -65,7 +66,8 @@ describe('the ledger', () => {
 describe('consumed records', () => {
   it('survive their file, keyless and nameless ones too', () => {
     const path = join(folder, 'consumed');
-    const record = { partition: 1, offset: 2, id: null, key: null, hash: 'h', appendedAtMs: 3 };
+    const place = { topic: 'flights', partition: 1, offset: 2 };
+    const record = { ...place, id: null, key: null, hash: 'h', appendedAtMs: 3 };
     const records = [record, { ...record, id: 'id', key: 'SFO' }];
     writeFileSync(path, records.map((one) => `${consumedLine(one)}\n`).join(''));
     expect(readConsumed(path)).toEqual(records);

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type ConsumedRecord, consumedLine } from '../../../scripts/demo/consumed.ts';
-import { acceptedLine, hashOf } from '../../../scripts/demo/ledger.ts';
-import { soundLog, withRecord, withSwapped } from './logs.ts';
+import { consumedLine, type StampedRecord } from '../../../scripts/demo/consumed.ts';
+import { acceptedLine } from '../../../scripts/demo/ledger.ts';
+import { hashOf } from '../../../src/testing/checker.ts';
+import { soundLog, withRecord, withSwapped } from '../testing/logs.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'demo-verdict-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -24,7 +25,7 @@ function run(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-function judge(records: readonly ConsumedRecord[], ...options: string[]) {
+function judge(records: readonly StampedRecord[], ...options: string[]) {
   writeFileSync(consumedFile, `${records.map(consumedLine).join('\n')}\n`);
   const { status, stdout } = run(ledgerFile, consumedFile, ...options);
   return { status, findings: JSON.parse(stdout) as Record<string, unknown> };
@@ -40,7 +41,7 @@ describe('verdict.ts LEDGER CONSUMED', () => {
     ...consumed,
     ...consumed.slice(0, 5).map((one, at) => ({ ...one, offset: 90 + at })),
   ];
-  const damage: [string, ConsumedRecord[], Record<string, number>][] = [
+  const damage: [string, StampedRecord[], Record<string, number>][] = [
     ['an event dropped', withRecord(consumed, 5, () => []), { lost: 1 }],
     ['events doubled beyond the bound', doubled, { duplicated: 5 }],
     ['two events swapped within their key', withSwapped(consumed, 4, 8), { reordered: 1 }],

@@ -72,7 +72,10 @@ describe('a test outbox', () => {
     const test = await start();
     test.outbox.enqueue({ topic: 'orders', key: 'k', value: { id: 1 } });
     await test.waitFor(1);
-    await expect(test.waitFor(2, { timeoutMs: 20 })).rejects.toThrow('there was orders/k');
+    await expect(test.waitFor(2, { timeoutMs: 20 })).rejects.toMatchObject({
+      code: 'TEST_TIMEOUT',
+      message: expect.stringContaining('there was orders/k'),
+    });
   });
 
   it('leaves nothing behind', async () => {

@@ -3,10 +3,11 @@ import { accountFor } from '../../../../scripts/bench/rival/account.ts';
 
 const times = { killedAtMs: 1_000, startedAtMs: 11_000, answeredAtMs: 15_000 };
 const acceptedAt = (number: number, atMs: number) => {
-  return { number, id: String(number), key: 'key', hash: `hash-${number}`, atMs };
+  return { topic: 'outage', number, id: String(number), key: 'key', hash: `hash-${number}`, atMs };
 };
 const record = (number: number, offset: number, appendedAtMs: number) => {
   return {
+    topic: 'outage',
     partition: 0,
     offset,
     id: String(number),

@@ -1,7 +1,10 @@
 /** An outbox file by its path: made, upgraded, looked at, operated; nothing is relayed. */
+import { type CheckReport, judge } from './admin/check.ts';
 import { Operator } from './admin/operator.ts';
 import { type OutboxStatus, readStatus } from './admin/status.ts';
 import { systemClock } from './core/clock.ts';
+import { lookForFaults } from './outbox/damage/look-for-faults.ts';
+import type { Progress } from './outbox/integrity.ts';
 import { openSqliteOutbox } from './outbox/sqlite/open.ts';
 import type { OutboxIdentity } from './outbox/store.ts';
 
@@ -57,4 +60,21 @@ export function openOperator(
   const store = opened.openOperator(hooks);
   opened.close();
   return new Operator(store);
+}
+
+/** What a caller of {@link checkFile} may say. */
+export interface CheckOptions {
+  /** Told what is looked at, and how far it is. Default: nobody. */
+  readonly onProgress?: Progress;
+}
+
+/**
+ * Reads the whole file and says what is wrong in it: damaged pages, missing tables, and whatever an
+ * outbox must hold and does not. Changes nothing; applications and relays may go on. Blocks until
+ * it is done: seconds for each gigabyte.
+ * @returns `ok` is false when a finding is a `warning` or an `error`
+ * @throws FILE_NOT_FOUND, FILE_UNUSABLE, FILE_ON_NETWORK, SQLITE_SECOND_COPY, OUTBOX_BUSY, OUTBOX_IO
+ */
+export function checkFile(path: string, options: CheckOptions = {}): CheckReport {
+  return judge(path, lookForFaults(path, options.onProgress ?? (() => {})));
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addActCommands } from './acts.ts';
 import { addAuditCommand } from './audit.ts';
+import { addCheckCommand } from './check.ts';
 import { addDeadCommand } from './dead.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addEventsCommand } from './events.ts';
@@ -57,5 +58,6 @@ export function createProgram(shell: Shell, end: (code: number) => void): Comman
   addExportCommand(program);
   addAuditCommand(program);
   addVerifyCommand(program, end);
+  addCheckCommand(program, end);
   return program;
 }

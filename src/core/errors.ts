@@ -44,7 +44,6 @@ export interface ErrorClass {
 }
 
 const registry: ErrorFacts[] = [];
-
 function defineError(name: string, facts: ErrorFacts): ErrorClass {
   registry.push(Object.freeze(facts));
   const defined = class extends OutboxRelayError {
@@ -82,7 +81,17 @@ export const FileOnNetworkError = defineError('FileOnNetworkError', {
 export const FileUnusableError = defineError('FileUnusableError', {
   code: 'FILE_UNUSABLE',
   retryable: false,
-  hint: 'Check permissions and that it is a SQLite file; never delete it, it may hold events.',
+  hint: 'Check permissions; if it was an outbox, run `outbox-relay repair`, and never delete it.',
+});
+export const FileDamagedError = defineError('FileDamagedError', {
+  code: 'FILE_DAMAGED',
+  retryable: false,
+  hint: 'Run `outbox-relay check --db FILE`, then `outbox-relay repair`; never delete the file.',
+});
+export const FileInUseError = defineError('FileInUseError', {
+  code: 'FILE_IN_USE',
+  retryable: true,
+  hint: 'Stop the relays, applications and shells that have the file open, then repair again.',
 });
 export const SqliteTooOldError = defineError('SqliteTooOldError', {
   code: 'SQLITE_TOO_OLD',
@@ -208,7 +217,6 @@ export const MessageUnknownError = defineError('MessageUnknownError', {
   retryable: false,
   hint: 'Give the inbox records of a relay with `headers: true`, or handle others by themselves.',
 });
-
 export const ReadFailedError = defineError('ReadFailedError', {
   code: 'READ_FAILED',
   retryable: true,
@@ -291,7 +299,7 @@ export const errorFacts: readonly ErrorFacts[] = registry;
 export function invariant(
   condition: boolean,
   message: string,
-  details?: Readonly<Record<string, unknown>>,
+  details?: ErrorOptions['details'],
 ): asserts condition {
   if (!condition) throw new InvariantBrokenError(message, details === undefined ? {} : { details });
 }

@@ -13,7 +13,7 @@ import {
   type DatabaseConstructor,
   loadDatabaseConstructor,
 } from './database.ts';
-import { isFull, toCommitError, toOutboxError } from './failures.ts';
+import { isDamage, isFull, toCommitError, toOutboxError } from './failures.ts';
 import { changeLanes } from './lane-count.ts';
 import { checkSchema, migrate, refuseNewer } from './migrate.ts';
 import { SqliteOperator } from './operator.ts';
@@ -72,7 +72,7 @@ export interface SqliteOutbox {
 
 /**
  * @throws FILE_NOT_FOUND, FILE_IN_MEMORY, FILE_ATTACHED, FILE_ON_NETWORK, FILE_UNUSABLE,
- *   SQLITE_TOO_OLD, SQLITE_SECOND_COPY, WAL_UNAVAILABLE, SYNCHRONOUS_NOT_FULL, SCHEMA_MISSING,
+ *   FILE_DAMAGED, SQLITE_TOO_OLD, SQLITE_SECOND_COPY, WAL_UNAVAILABLE, SYNCHRONOUS_NOT_FULL, SCHEMA_MISSING,
  *   SCHEMA_NEWER, MIGRATION_FAILED, LANES_DIFFER, OUTBOX_FULL
  */
 export function openSqliteOutbox(source: SqliteSource, options: SqliteOptions): SqliteOutbox {
@@ -107,7 +107,7 @@ function openOnce(source: SqliteSource, options: SqliteOptions): SqliteOutbox {
     return describe({ Constructor, path, handle, options, ...found, owned: !given });
   } catch (error) {
     first.close();
-    throw error;
+    throw isDamage(error) ? toOutboxError(error, `opening ${named}`) : error;
   }
 }
 

@@ -144,6 +144,7 @@ export const verdicts: Readonly<Record<FaultCode, Verdict>> = Object.freeze({
   },
 });
 
+/** What was found, the worst first. */
 export function judge(path: string, faults: readonly Fault[]): CheckReport {
   const rank = ({ severity }: Verdict) => severities.indexOf(severity);
   const findings = faults
@@ -151,4 +152,9 @@ export function judge(path: string, faults: readonly Fault[]): CheckReport {
     .toSorted((a, b) => rank(b) - rank(a));
   const worst = findings[0]?.severity ?? 'ok';
   return { path, ok: worst === 'ok' || worst === 'note', worst, findings };
+}
+
+/** Whether `repair` mends any of these. */
+export function needsRepair(faults: readonly Fault[]): boolean {
+  return faults.some(({ code }) => verdicts[code].hint === repair);
 }

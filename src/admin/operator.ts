@@ -172,7 +172,11 @@ export class Operator {
   }
 }
 
-function who({ actor, reason }: ActOptions): { actor: string; reason: string | null } {
+/** Who does it and why, as the audit keeps it. */
+export function who({ actor, reason }: Pick<ActOptions, 'actor' | 'reason'>): {
+  actor: string;
+  reason: string | null;
+} {
   const given = reason?.trim() ?? '';
   const name = actor?.trim() ?? '';
   return { actor: name === '' ? userName() : name, reason: given === '' ? null : given };

@@ -12,6 +12,7 @@ import { addExportCommand } from './export.ts';
 import { addMigrateCommand } from './migrate.ts';
 import { addPauseCommands } from './pauses.ts';
 import { addPublishCommand } from './publish.ts';
+import { addRepairCommand } from './repair.ts';
 import { addRunCommand } from './run.ts';
 import type { Shell } from './shell.ts';
 import { addStatusCommand } from './status.ts';
@@ -59,5 +60,6 @@ export function createProgram(shell: Shell, end: (code: number) => void): Comman
   addAuditCommand(program);
   addVerifyCommand(program, end);
   addCheckCommand(program, end);
+  addRepairCommand(program, end);
   return program;
 }

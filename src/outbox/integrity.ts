@@ -71,8 +71,10 @@ export interface RepairFacts {
     readonly read: number;
     /** Part of them that only a search through every page has found. */
     readonly found: number;
-    /** Lost ones that were pending or held; `null`: nobody knows how many. */
-    readonly lost: number | null;
+    /** Lost ones that were pending or held, as far as anybody can tell. */
+    readonly lost: number;
+    /** Whether that is the number; otherwise it is a bound, and the log may have lost others. */
+    readonly lostExact: boolean;
     /** Lost ones that were delivered; `null`: nobody knows how many. */
     readonly lostDelivered: number | null;
   };

@@ -2,7 +2,7 @@
 import { systemClock } from '../../core/clock.ts';
 import type { Fault, FaultCode, Progress } from '../integrity.ts';
 import type { Database, DatabaseConstructor } from '../sqlite/database.ts';
-import { isDamage } from '../sqlite/failures.ts';
+import { isDamage, sqliteCode } from '../sqlite/failures.ts';
 import { knownSchema, migrate, oldestCode, schemaVersion } from '../sqlite/migrate.ts';
 import { type Invariant, invariants, type SeqSpan } from './invariants.ts';
 
@@ -10,6 +10,7 @@ const examplesMax = 10;
 /** Of a long list that SQLite's check gives. */
 const integrityRows = 100;
 const rangeRows = 10_000;
+const pages = 'the pages';
 
 /** Counts breaches by their code and keeps the first examples. */
 export class Faults {
@@ -38,7 +39,7 @@ export function findFaults(
 ): Fault[] {
   const faults = new Faults();
   onProgress('pages and indexes', 0, null);
-  during(faults, 'the pages', () => checkPages(db, faults));
+  during(faults, pages, () => checkPages(db, faults));
   let usable = false;
   during(faults, 'the schema', () => {
     usable = checkSchema(db, Constructor, faults);
@@ -55,8 +56,11 @@ function during(faults: Faults, what: string, work: () => void): void {
   try {
     work();
   } catch (error) {
-    if (!isDamage(error)) throw error;
-    faults.add('file.integrity', `${what}: ${(error as Error).message}`);
+    // A table that is missing, or one of a module that cannot make sense of its own tables.
+    const isSchema = sqliteCode(error) === 'SQLITE_ERROR';
+    if (!isDamage(error) && !isSchema) throw error;
+    const code = isSchema && what !== pages ? 'schema.objects' : 'file.integrity';
+    faults.add(code, `${what}: ${(error as Error).message}`);
   }
 }
 

@@ -59,7 +59,8 @@ export class ReadableCopy {
   /** Whether there is a table of an outbox, or an event on any page. */
   hasOutbox(Constructor: DatabaseConstructor): boolean {
     if (this.readable !== null && hasTables(Constructor, this.readable)) return true;
-    return this.events(() => {}).next().done === false;
+    for (const _ of this.events(() => {})) return true;
+    return false;
   }
 
   /** Every event on every page, also of commits behind a damaged page of the log. */

@@ -38,9 +38,10 @@ export function rebuild(parts: RebuildParts): Rebuilt {
     SELECT cursor FROM outbox_lanes AS l WHERE l.lane = outbox_held.lane)`);
   const released = again.run().changes;
   const missing = !isWhole(copies.get('outbox_events'));
+  const isListed = missing && listMissing(db);
   const found = missing || logLost ? addFound(db, parts.search()) : 0;
   const moved = moveToLanes(db, parts.lanes);
-  const listed = lostByIndex(db);
+  const listed = isListed ? countMissing(db) : null;
   const heldLost = db.prepare(`DELETE FROM outbox_held WHERE seq NOT IN (
     SELECT seq FROM outbox_events)`);
   const lostHeld = heldLost.run().changes;
@@ -92,16 +93,27 @@ function mendLanes(db: Database, lanes: number): number[] {
   return reset;
 }
 
-/** Delivered ones stay away: pages that are free may still show them. */
+/** The index of the log names every event that there was, unless it is damaged itself. */
+function listMissing(db: Database): boolean {
+  db.exec('CREATE TEMP TABLE missing (seq INTEGER PRIMARY KEY, lane INTEGER NOT NULL)');
+  const text = `INSERT INTO temp.missing (seq, lane)
+    SELECT i.seq, i.lane FROM old.outbox_events AS i INDEXED BY outbox_events_by_lane
+    WHERE NOT EXISTS (SELECT 1 FROM main.outbox_events AS e WHERE e.seq = i.seq)`;
+  return orNull(() => db.prepare(text).run()) !== null;
+}
+
+/** Delivered ones that are not listed stay away: pages that are free may still show them. */
 function addFound(db: Database, events: Iterable<RawEvent>): number {
+  db.exec('CREATE TEMP TABLE IF NOT EXISTS missing (seq INTEGER PRIMARY KEY, lane INTEGER)');
   const insert = db.prepare(`INSERT OR IGNORE INTO outbox_events (${rawEventColumns})
     SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
-    WHERE EXISTS (SELECT 1 FROM outbox_lanes WHERE lane = ? AND cursor < ?)
+    WHERE EXISTS (SELECT 1 FROM temp.missing WHERE seq = ?)
+      OR EXISTS (SELECT 1 FROM outbox_lanes WHERE lane = ? AND cursor < ?)
       OR EXISTS (SELECT 1 FROM outbox_held WHERE seq = ?)`);
   let found = 0;
   for (const event of events) {
     const [seq, , , lane] = event;
-    found += insert.run(...event, lane, seq, seq).changes;
+    found += insert.run(...event, seq, lane, seq, seq).changes;
   }
   return found;
 }
@@ -111,16 +123,15 @@ interface Listed {
   readonly delivered: number;
 }
 
-/** The index of the log names every event that there was; `null` when it is damaged itself. */
-function lostByIndex(db: Database): Listed | null {
+function countMissing(db: Database): Listed {
   const text = `
     SELECT count(*) FILTER (WHERE open) AS pending, count(*) FILTER (WHERE NOT open) AS delivered
     FROM (
-      SELECT i.seq > coalesce((SELECT cursor FROM main.outbox_lanes AS l WHERE l.lane = i.lane), 0)
-        OR EXISTS (SELECT 1 FROM main.outbox_held AS h WHERE h.seq = i.seq) AS open
-      FROM old.outbox_events AS i INDEXED BY outbox_events_by_lane
+      SELECT i.seq > coalesce((SELECT cursor FROM outbox_lanes AS l WHERE l.lane = i.lane), 0)
+        OR EXISTS (SELECT 1 FROM outbox_held AS h WHERE h.seq = i.seq) AS open
+      FROM temp.missing AS i
       WHERE NOT EXISTS (SELECT 1 FROM main.outbox_events AS e WHERE e.seq = i.seq))`;
-  return orNull(() => db.prepare(text).get() as Listed);
+  return db.prepare(text).get() as Listed;
 }
 
 function orNull<T>(read: () => T): T | null {
@@ -152,11 +163,15 @@ function holdDoubtful(db: Database): number {
     .run({ named: JSON.stringify(named) }).changes;
 }
 
-/** No send is outstanding any more, and whatever is to be tried has a time for it. */
+/**
+ * No send is outstanding any more, and whatever is to be tried has a time for it. On a blocked one
+ * a time asks the relay whether it may go.
+ */
 function mendHeld(db: Database, nowMs: number): void {
   db.exec('UPDATE outbox_held SET send_no = NULL');
   db.prepare(`UPDATE outbox_held SET next_attempt_at = ?
-    WHERE state = 'retrying' AND next_attempt_at IS NULL`).run(nowMs);
+    WHERE next_attempt_at IS NULL AND (state = 'retrying'
+      OR (state = 'blocked' AND code = 'REPAIRED'))`).run(nowMs);
 }
 
 /** Above every number that anything proves to have been given. */

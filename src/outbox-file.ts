@@ -75,7 +75,8 @@ export interface CheckOptions {
  * outbox must hold and does not. Changes nothing; applications and relays may go on. Blocks until
  * it is done: seconds for each gigabyte.
  * @returns `ok` is false when a finding is a `warning` or an `error`
- * @throws FILE_NOT_FOUND, FILE_UNUSABLE, FILE_ON_NETWORK, SQLITE_SECOND_COPY, OUTBOX_BUSY, OUTBOX_IO
+ * @throws FILE_NOT_FOUND, FILE_UNUSABLE, FILE_ON_NETWORK, SQLITE_TOO_OLD, SQLITE_SECOND_COPY,
+ *   OUTBOX_BUSY, OUTBOX_IO
  */
 export function checkFile(path: string, options: CheckOptions = {}): CheckReport {
   return judge(path, lookForFaults(path, options.onProgress ?? (() => {})));

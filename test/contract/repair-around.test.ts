@@ -23,7 +23,7 @@ import {
 import { Child } from '../support/child.ts';
 import { CommandLine } from '../support/cli.ts';
 import { DamagedFile, pageBytes, randomOf, seedOf } from '../support/damaged-file.ts';
-import { onWindows } from '../support/platform.ts';
+import { onLinux, onWindows } from '../support/platform.ts';
 
 const random = randomOf(seedOf('repair-around'));
 let file: DamagedFile;
@@ -164,6 +164,35 @@ describe('a repair', () => {
     await cli.close();
     expect(file.bytes().length).toBe(before.length);
     expect(repairFile(file.path).result).toBe('repaired');
+  });
+
+  it.skipIf(!onLinux)('sees who has a file open that no lock can be had on', async () => {
+    file.overwritePage(1, random);
+    const held = new Child('sh', ['-c', 'exec 3<"$0"; echo open; exec sleep 600', file.path]);
+    await held.line('open');
+    expect(codeOf(() => repairFile(file.path))).toBe('FILE_IN_USE');
+    await held.kill();
+    expect(repairFile(file.path).result).toBe('repaired');
+  });
+
+  it('lets nobody open the file while it works', async () => {
+    const [page] = file.pagesOf('outbox_events').slice(-2);
+    await withLog();
+    file.overwritePage(page as number, random);
+    const opened = () => {
+      const db = new Database(file.path, { timeout: 0 });
+      try {
+        db.prepare('SELECT 1 FROM outbox_meta').get();
+      } finally {
+        db.close();
+      }
+    };
+    const seen: string[] = [];
+    repairFile(file.path, { onStep: (step) => seen.push(`${step} ${codeOf(opened)}`) });
+    expect(seen).toEqual([
+      ...steps.slice(0, -1).map((step) => `${step} SQLITE_BUSY`),
+      'replaced done',
+    ]);
   });
 
   it('takes the application’s tables along, and what is built on them', async () => {

@@ -39,7 +39,6 @@ export function holdCopy(Constructor: DatabaseConstructor, file: string): Hold {
 }
 
 function lock(Constructor: DatabaseConstructor, file: string, alias: string | null): Hold {
-  if (isOpenAnywhere(file)) throw inUse(file);
   let db: Database | null = null;
   const release = () => {
     db?.close();
@@ -50,13 +49,13 @@ function lock(Constructor: DatabaseConstructor, file: string, alias: string | nu
     db = new Constructor(alias ?? file, { timeout: 0 });
     db.pragma('locking_mode = EXCLUSIVE');
     db.exec('BEGIN EXCLUSIVE');
-    return { release };
   } catch (error) {
-    if (!isDamage(error)) release();
+    release();
     if (isBusy(error)) throw inUse(file, error);
     if (!isDamage(error)) throw error;
-    return { release };
+    if (isOpenAnywhere(file)) throw inUse(file);
   }
+  return { release };
 }
 
 function inUse(file: string, cause?: unknown) {

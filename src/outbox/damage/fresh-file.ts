@@ -1,5 +1,4 @@
 /** The new file: made from what a readable copy gives, checked, and durable before it is used. */
-import { randomUUID } from 'node:crypto';
 import { chmodSync, chownSync, statSync } from 'node:fs';
 import type { Clock } from '../../core/clock.ts';
 import { FileUnusableError, SchemaNewerError } from '../../core/errors.ts';
@@ -123,7 +122,10 @@ function attempt<T>(read: () => T): T | null {
   }
 }
 
-/** The same outbox, with a new incarnation: positions that Kafka keeps are of the old one. */
+/**
+ * The same outbox in the incarnation that its migration has made: positions that Kafka keeps are of
+ * the old one.
+ */
 function keepIdentity(db: Database, meta: Meta | null): string {
   if (meta !== null) {
     db.prepare('UPDATE main.outbox_meta SET outbox_id = ?, created_at = ?').run(
@@ -131,7 +133,6 @@ function keepIdentity(db: Database, meta: Meta | null): string {
       meta.created_at,
     );
   }
-  db.prepare('UPDATE main.outbox_meta SET incarnation = ?').run(randomUUID());
   return String(db.prepare('SELECT outbox_id FROM main.outbox_meta').pluck().get());
 }
 

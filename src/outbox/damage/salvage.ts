@@ -29,7 +29,7 @@ export interface Salvaged {
   readonly objectsLost: readonly string[];
 }
 
-/** Copies the outbox's own tables; events of a lane that there is not, too: they are moved later. */
+/** The outbox's own tables; events of a lane that there is not, too: they are moved later. */
 export function salvageOutbox(db: Database, onRows: OnRows): Map<string, TableCopy> {
   const copies = new Map<string, TableCopy>();
   db.exec('DELETE FROM main.outbox_lanes');

@@ -1,4 +1,4 @@
-/** A connection that changes nothing of its file, and whether others of this process have it open. */
+/** A connection that changes nothing of its file, and who has a file open. */
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { refuseEmptied } from './checks.ts';
 import type { Database, DatabaseConstructor } from './database.ts';

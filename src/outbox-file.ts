@@ -34,7 +34,7 @@ export function migrateOutbox(path: string, lanes?: number): MigrateResult {
 
 /** Reads the status of one file as often as wanted. */
 export interface StatusReader {
-  /** The status now. Throws OUTBOX_BUSY, OUTBOX_IO, OUTBOX_CLOSED. */
+  /** The status now. Throws OUTBOX_BUSY, OUTBOX_IO, OUTBOX_CLOSED, FILE_DAMAGED. */
   read(): OutboxStatus;
   /** Closes the file. Legal twice. */
   close(): void;
@@ -73,7 +73,7 @@ export interface CheckOptions {
 /**
  * Reads the whole file and says what is wrong in it: damaged pages, missing tables, and whatever an
  * outbox must hold and does not. Changes nothing; applications and relays may go on. Blocks until
- * it is done: seconds for each gigabyte.
+ * it has read the whole file.
  * @returns `ok` is false when a finding is a `warning` or an `error`
  * @throws FILE_NOT_FOUND, FILE_UNUSABLE, FILE_ON_NETWORK, SQLITE_TOO_OLD, SQLITE_SECOND_COPY,
  *   OUTBOX_BUSY, OUTBOX_IO

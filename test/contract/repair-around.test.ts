@@ -257,12 +257,15 @@ describe('a damaged file', () => {
     const leaf = file.pagesOf('sqlite_schema').at(-1) as number;
     file.overwritePage(which === 'the first page' ? 1 : leaf, random);
     const before = file.bytes();
+    const handle = new Database(file.path);
     const openings = [
       () => openOutbox({ path: file.path }),
+      () => openOutbox({ db: handle }),
       () => openStatus(file.path),
       () => openOperator(file.path),
     ];
-    expect(openings.map(codeOf)).toEqual([code, code, code]);
+    expect(openings.map(codeOf)).toEqual([code, code, code, code]);
+    handle.close();
     const relay = createRelay({ db: file.path, brokers: ['127.0.0.1:1'] });
     await expect(relay.start()).rejects.toMatchObject({ code });
     const cli = new CommandLine();

@@ -150,7 +150,10 @@ describe('a file of which one page is damaged', () => {
       if (findings.length === 0) continue;
       const report = repairFile(file.path);
       expect(checkFile(file.path).ok, `page ${page}`).toBe(true);
-      expect(report.facts?.events.read, `page ${page}`).toBeGreaterThan(600);
+      // Pending and held ones; delivered ones only while something says that they were there.
+      const { read = 0, lost = 0 } = report.facts?.events ?? {};
+      expect(read + lost, `page ${page}`).toBeGreaterThanOrEqual(403);
+      expect(lost, `page ${page}`).toBeLessThan(30);
     }
   });
 });

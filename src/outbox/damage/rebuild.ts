@@ -125,12 +125,15 @@ function addFound(db: Database, events: Iterable<RawEvent>): number {
     WHERE EXISTS (SELECT 1 FROM temp.missing WHERE seq = ?)
       OR EXISTS (SELECT 1 FROM outbox_lanes WHERE lane = ? AND cursor < ?)
       OR EXISTS (SELECT 1 FROM outbox_held WHERE seq = ?)`);
-  let found = 0;
-  for (const event of events) {
-    const [seq, , , lane] = event;
-    found += insert.run(...event, seq, lane, seq, seq).changes;
-  }
-  return found;
+  // One transaction: nothing in it reads the damaged file by SQLite.
+  return db.transaction(() => {
+    let found = 0;
+    for (const event of events) {
+      const [seq, , , lane] = event;
+      found += insert.run(...event, seq, lane, seq, seq).changes;
+    }
+    return found;
+  })();
 }
 
 interface Listed {

@@ -80,7 +80,9 @@ export function openSqliteOutbox(source: SqliteSource, options: SqliteOptions): 
     return openOnce(source, options);
   } catch (error) {
     const mayTry = options.mayUseReserve === true && 'path' in source && isFull(error);
-    if (!mayTry || !new Reserve(source.path).release()) throw error;
+    if (!mayTry || !new Reserve(source.path).release()) {
+      throw isDamage(error) ? toOutboxError(error, 'opening the outbox') : error;
+    }
     return openOnce(source, options);
   }
 }
@@ -107,7 +109,7 @@ function openOnce(source: SqliteSource, options: SqliteOptions): SqliteOutbox {
     return describe({ Constructor, path, handle, options, ...found, owned: !given });
   } catch (error) {
     first.close();
-    throw isDamage(error) ? toOutboxError(error, `opening ${named}`) : error;
+    throw error;
   }
 }
 

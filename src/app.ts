@@ -56,7 +56,8 @@ export interface OpenOptions {
  *   only, nothing is checked when it runs. Default: any name, any value
  * @throws FILE_IN_MEMORY, FILE_ATTACHED, FILE_ON_NETWORK, FILE_UNUSABLE, FILE_DAMAGED,
  *   SQLITE_TOO_OLD, SQLITE_SECOND_COPY, WAL_UNAVAILABLE, SYNCHRONOUS_NOT_FULL, SCHEMA_NEWER,
- *   MIGRATION_FAILED, LANES_DIFFER, CONFIG_INVALID; with `migrate: 'check'` FILE_NOT_FOUND, SCHEMA_MISSING
+ *   MIGRATION_FAILED, LANES_DIFFER, CONFIG_INVALID; with `migrate: 'check'` FILE_NOT_FOUND,
+ *   SCHEMA_MISSING
  */
 export function openOutbox<Topics extends object = AnyTopics>(
   source: OutboxSource,

@@ -54,9 +54,10 @@ export interface OpenOptions {
  * WAL with `synchronous=FULL`; nothing of it is changed.
  * @typeParam Topics topic names and the types of their values, e.g. `{ orders: Order }`; types
  *   only, nothing is checked when it runs. Default: any name, any value
- * @throws FILE_IN_MEMORY, FILE_ATTACHED, FILE_ON_NETWORK, FILE_UNUSABLE, SQLITE_TOO_OLD,
- *   SQLITE_SECOND_COPY, WAL_UNAVAILABLE, SYNCHRONOUS_NOT_FULL, SCHEMA_NEWER, MIGRATION_FAILED,
- *   LANES_DIFFER, CONFIG_INVALID; with `migrate: 'check'` FILE_NOT_FOUND, SCHEMA_MISSING
+ * @throws FILE_IN_MEMORY, FILE_ATTACHED, FILE_ON_NETWORK, FILE_UNUSABLE, FILE_DAMAGED,
+ *   SQLITE_TOO_OLD, SQLITE_SECOND_COPY, WAL_UNAVAILABLE, SYNCHRONOUS_NOT_FULL, SCHEMA_NEWER,
+ *   MIGRATION_FAILED, LANES_DIFFER, CONFIG_INVALID; with `migrate: 'check'` FILE_NOT_FOUND,
+ *   SCHEMA_MISSING
  */
 export function openOutbox<Topics extends object = AnyTopics>(
   source: OutboxSource,

@@ -34,6 +34,9 @@ export type { RelayMetrics } from './telemetry/metrics.ts';
 // Operating them
 
 export type { ActOptions, ActReport, Operator, PageOptions } from './admin/operator.ts';
+export type { RepairReport } from './admin/repair.ts';
+export type { RepairStep } from './outbox/damage/repair.ts';
+export type { LogFacts, RepairFacts, TableCount } from './outbox/integrity.ts';
 export type {
   ActResult,
   ActVerb,
@@ -45,18 +48,25 @@ export type {
   PauseTarget,
   WholeEvent,
 } from './outbox/operator.ts';
-export { openOperator } from './outbox-file.ts';
+export { openOperator, type RepairFileOptions, repairFile } from './outbox-file.ts';
 
 // Looking
 
+export type { CheckReport, FaultCode, FileFault } from './admin/check.ts';
 export type { Diagnosis } from './admin/doctor/doctor.ts';
 export type { CheckId, Finding, Severity } from './admin/doctor/finding.ts';
 export type { LaneStatus, OutboxStatus, StopStatus } from './admin/status.ts';
 export type { TopicVerdict, Verification, VerifyExample } from './admin/verify.ts';
 export { type DiagnoseHooks, diagnose } from './diagnose.ts';
 export type { StopFacts } from './outbox/held.ts';
+export type { Progress } from './outbox/integrity.ts';
 export type { CircuitState, LaneFailure } from './outbox/store.ts';
-export { openStatus, type StatusReader } from './outbox-file.ts';
+export {
+  type CheckOptions,
+  checkFile,
+  openStatus,
+  type StatusReader,
+} from './outbox-file.ts';
 
 export { type VerifyOptions, verifyDelivery } from './verify.ts';
 

@@ -1,7 +1,12 @@
 /** An outbox file by its path: made, upgraded, looked at, operated; nothing is relayed. */
-import { Operator } from './admin/operator.ts';
+import { type CheckReport, judge, needsRepair } from './admin/check.ts';
+import { Operator, who } from './admin/operator.ts';
+import { type RepairReport, reportOf } from './admin/repair.ts';
 import { type OutboxStatus, readStatus } from './admin/status.ts';
 import { systemClock } from './core/clock.ts';
+import { lookForFaults } from './outbox/damage/look-for-faults.ts';
+import { type RepairStep, repairOutbox } from './outbox/damage/repair.ts';
+import type { Progress } from './outbox/integrity.ts';
 import { openSqliteOutbox } from './outbox/sqlite/open.ts';
 import type { OutboxIdentity } from './outbox/store.ts';
 
@@ -29,7 +34,7 @@ export function migrateOutbox(path: string, lanes?: number): MigrateResult {
 
 /** Reads the status of one file as often as wanted. */
 export interface StatusReader {
-  /** The status now. Throws OUTBOX_BUSY, OUTBOX_IO, OUTBOX_CLOSED. */
+  /** The status now. Throws OUTBOX_BUSY, OUTBOX_IO, OUTBOX_CLOSED, FILE_DAMAGED. */
   read(): OutboxStatus;
   /** Closes the file. Legal twice. */
   close(): void;
@@ -57,4 +62,53 @@ export function openOperator(
   const store = opened.openOperator(hooks);
   opened.close();
   return new Operator(store);
+}
+
+/** What a caller of {@link checkFile} may say. */
+export interface CheckOptions {
+  /** Told what is looked at, and how far it is. Default: nobody. */
+  readonly onProgress?: Progress;
+}
+
+/**
+ * Reads the whole file and says what is wrong in it: damaged pages, missing tables, and whatever an
+ * outbox must hold and does not. Changes nothing; applications and relays may go on. Blocks until
+ * it has read the whole file.
+ * @returns `ok` is false when a finding is a `warning` or an `error`
+ * @throws FILE_NOT_FOUND, FILE_UNUSABLE, FILE_ON_NETWORK, SQLITE_TOO_OLD, SQLITE_SECOND_COPY,
+ *   OUTBOX_BUSY, OUTBOX_IO
+ */
+export function checkFile(path: string, options: CheckOptions = {}): CheckReport {
+  return judge(path, lookForFaults(path, options.onProgress ?? (() => {})));
+}
+
+/** What a caller of {@link repairFile} may say. */
+export interface RepairFileOptions {
+  /** Kept in the audit. Default: the name of the operating system's user, or its number. */
+  readonly actor?: string;
+  /** Kept in the audit. Default: none. */
+  readonly reason?: string;
+  /** Says what a repair would come to, and changes nothing. Default: false. */
+  readonly dryRun?: boolean;
+  /** Makes the file anew although nothing is wrong with it. Default: false. */
+  readonly force?: boolean;
+  /** Told what is read, and how far it is. Default: nobody. */
+  readonly onProgress?: Progress;
+  /** Called between the steps; for tests that end the process there. */
+  readonly onStep?: (step: RepairStep) => void;
+}
+
+/**
+ * Puts what can be read of a damaged file into a new one in its place; the old file is set aside
+ * under another name, byte for byte, with its log. Nobody may have it open. An event that may be
+ * pending is kept as pending or held, so some may be delivered twice. A file that is in order is
+ * left alone. Killed anywhere, the next call begins anew. Blocks until it is done, and takes up to
+ * three times the file's size on the disk meanwhile.
+ * @throws FILE_NOT_FOUND, FILE_UNUSABLE for what never was an outbox, FILE_IN_USE, SCHEMA_NEWER,
+ *   FILE_ON_NETWORK, SQLITE_TOO_OLD, SQLITE_SECOND_COPY, OUTBOX_FULL, OUTBOX_IO
+ */
+export function repairFile(path: string, options: RepairFileOptions = {}): RepairReport {
+  const { dryRun = false, force = false, onProgress = () => {}, onStep = () => {} } = options;
+  const how = { clock: systemClock, dryRun, force, needsRepair, onProgress, onStep };
+  return reportOf(repairOutbox(path, { ...how, ...who(options) }), dryRun);
 }

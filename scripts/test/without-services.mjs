@@ -4,10 +4,13 @@
 /** Not run by `npm run test:versions`: no version of a service makes a difference to them. */
 export const withoutServices = [
   'test/contract/bounds.test.ts',
+  'test/contract/check.test.ts',
   'test/contract/inbox.test.ts',
   'test/contract/operator-many.test.ts',
   'test/contract/operator.test.ts',
   'test/contract/pruning.test.ts',
+  'test/contract/repair-around.test.ts',
+  'test/contract/repair.test.ts',
   'test/contract/shrinking.test.ts',
   'test/contract/store.test.ts',
   'test/integration/api-reference.test.ts',

@@ -190,7 +190,11 @@ function needsReason(verb: string): Error {
   return new FilterInvalidError(`${verb} needs a reason: it is kept in the audit`);
 }
 
-function who({ actor, reason }: ActOptions): { actor: string; reason: string | null } {
+/** Who does it and why, as the audit keeps it. */
+export function who({ actor, reason }: Pick<ActOptions, 'actor' | 'reason'>): {
+  actor: string;
+  reason: string | null;
+} {
   const given = reason?.trim() ?? '';
   const name = actor?.trim() ?? '';
   return { actor: name === '' ? userName() : name, reason: given === '' ? null : given };

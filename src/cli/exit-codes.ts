@@ -8,17 +8,21 @@ export const exitCodes = Object.freeze({
   input: { code: 3, meaning: 'a line of the input, or an event, is not valid' },
   file: {
     code: 4,
-    meaning: 'the outbox file cannot be used: missing, network share, schema, disk',
+    meaning: 'the outbox file cannot be used: missing, damaged, network share, schema, disk',
   },
   deadline: { code: 5, meaning: 'a stop had to cut a running drain off; its events stay' },
-  warning: { code: 6, meaning: 'doctor: it works, but a finding needs attention' },
-  unhealthy: { code: 7, meaning: 'doctor: events are not accepted or not delivered as it is' },
+  warning: { code: 6, meaning: 'doctor, check: it works, but a finding needs attention' },
+  unhealthy: {
+    code: 7,
+    meaning: 'doctor, check: events are not accepted or not delivered as it is, or can be lost',
+  },
   newer: { code: 8, meaning: 'a newer version of outbox-relay has migrated the file' },
   refused: {
     code: 9,
     meaning: 'an act that the event does not allow as it is; nothing was changed',
   },
   unverified: { code: 10, meaning: 'verify: delivered events are missing or out of order' },
+  lossy: { code: 11, meaning: 'repair: done, and some of what was in the file is lost' },
   interrupt: { code: 130, meaning: 'SIGINT ended it before its time; a clean stop of run is 0' },
   terminate: { code: 143, meaning: 'the same by SIGTERM' },
 });
@@ -41,6 +45,8 @@ const byErrorCode: Readonly<Record<string, number>> = {
   FILE_ATTACHED: 4,
   FILE_ON_NETWORK: 4,
   FILE_UNUSABLE: 4,
+  FILE_DAMAGED: 4,
+  FILE_IN_USE: 4,
   SQLITE_TOO_OLD: 4,
   SQLITE_SECOND_COPY: 4,
   WAL_UNAVAILABLE: 4,

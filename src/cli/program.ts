@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addActCommands } from './acts.ts';
 import { addAuditCommand } from './audit.ts';
+import { addCheckCommand } from './check.ts';
 import { addDeadCommand } from './dead.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addEventsCommand } from './events.ts';
@@ -11,6 +12,7 @@ import { addExportCommand } from './export.ts';
 import { addMigrateCommand } from './migrate.ts';
 import { addPauseCommands } from './pauses.ts';
 import { addPublishCommand } from './publish.ts';
+import { addRepairCommand } from './repair.ts';
 import { addResetWatermarksCommand } from './reset-watermarks.ts';
 import { addRunCommand } from './run.ts';
 import type { Shell } from './shell.ts';
@@ -59,5 +61,7 @@ export function createProgram(shell: Shell, end: (code: number) => void): Comman
   addExportCommand(program);
   addAuditCommand(program);
   addVerifyCommand(program, end);
+  addCheckCommand(program, end);
+  addRepairCommand(program, end);
   return program;
 }

@@ -4,8 +4,7 @@
  * Each error class fixes its own `code`, `retryable` and `hint`; a caller supplies only the
  * message, the cause and details. docs/errors.md has one heading per code, checked by test/tidy.
  */
-
-import { defineError, type ErrorFacts, registry } from './error.ts';
+import { defineError, type ErrorFacts, type ErrorOptions, registry } from './error.ts';
 
 export { type ErrorClass, type ErrorFacts, type ErrorOptions, OutboxRelayError } from './error.ts';
 
@@ -34,7 +33,17 @@ export const FileOnNetworkError = defineError('FileOnNetworkError', {
 export const FileUnusableError = defineError('FileUnusableError', {
   code: 'FILE_UNUSABLE',
   retryable: false,
-  hint: 'Check permissions and that it is a SQLite file; never delete it, it may hold events.',
+  hint: 'Check permissions; if it was an outbox, run `outbox-relay repair`, and never delete it.',
+});
+export const FileDamagedError = defineError('FileDamagedError', {
+  code: 'FILE_DAMAGED',
+  retryable: false,
+  hint: 'Run `outbox-relay check --db FILE`, then `outbox-relay repair`; never delete the file.',
+});
+export const FileInUseError = defineError('FileInUseError', {
+  code: 'FILE_IN_USE',
+  retryable: true,
+  hint: 'Stop the relays, applications and shells that have the file open, then repair again.',
 });
 export const SqliteTooOldError = defineError('SqliteTooOldError', {
   code: 'SQLITE_TOO_OLD',
@@ -160,7 +169,6 @@ export const MessageUnknownError = defineError('MessageUnknownError', {
   retryable: false,
   hint: 'Give the inbox records of a relay with `headers: true`, or handle others by themselves.',
 });
-
 export const ReadFailedError = defineError('ReadFailedError', {
   code: 'READ_FAILED',
   retryable: true,
@@ -253,7 +261,7 @@ export const errorFacts: readonly ErrorFacts[] = registry;
 export function invariant(
   condition: boolean,
   message: string,
-  details?: Readonly<Record<string, unknown>>,
+  details?: ErrorOptions['details'],
 ): asserts condition {
   if (!condition) throw new InvariantBrokenError(message, details === undefined ? {} : { details });
 }

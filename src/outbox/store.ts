@@ -7,7 +7,7 @@
  * blocking the event loop. Every owner's write carries its {@link Lease} and is guarded by the
  * fence: `false` means that the lease was lost, which is a normal event and not an error.
  *
- * Errors thrown by every method: OUTBOX_BUSY, OUTBOX_FULL, OUTBOX_IO, OUTBOX_CLOSED.
+ * Errors thrown by every method: OUTBOX_BUSY, OUTBOX_FULL, OUTBOX_IO, OUTBOX_CLOSED, FILE_DAMAGED.
  * Not promised: that two reads in a row see the same state.
  */
 import type { AppendResult, EncodedEvent, LoggedEvent } from '../core/event.ts';

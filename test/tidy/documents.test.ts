@@ -4,6 +4,7 @@ import { posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { generatedDocuments } from '../../scripts/docs/generated.ts';
+import { verdicts } from '../../src/admin/check.ts';
 import { checks } from '../../src/admin/doctor/finding.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { optionsSchema } from '../../src/config/options.ts';
@@ -69,6 +70,14 @@ describe('docs/cli.md', () => {
     const rows = Object.values(exitCodes).map(({ code, meaning }) => `| ${code} | ${meaning} |`);
     const squeezed = text.replace(/ +\|/g, ' |').replace(/\| +/g, '| ');
     expect(rows.filter((row) => !squeezed.includes(row))).toEqual([]);
+  });
+});
+
+describe('the codes of check', () => {
+  it('have a row with their severity in docs/cli.md, in order', () => {
+    const rows = [...textOf('docs/cli.md').matchAll(/^\| `([a-z]+\.[a-z_]+)` \| (\w+) \|/gm)];
+    const told = rows.map(([, code, severity]) => [code, severity]);
+    expect(told).toEqual(Object.entries(verdicts).map(([code, { severity }]) => [code, severity]));
   });
 });
 

@@ -14,6 +14,7 @@ const seams = [...storeSeam, 'src/sink/driver.ts', 'src/sink/reader.ts', 'src/tr
 /** What a stage can tell about itself: facts in our words, for the doctor. Types alone. */
 const inspections = [
   'src/outbox/inspection.ts',
+  'src/outbox/integrity.ts',
   'src/sink/inspection.ts',
   'src/trigger/inspection.ts',
 ];
@@ -57,7 +58,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'src/sink/security.ts',
     'src/telemetry/log.ts',
   ],
-  'src/cli/': ['src/core/', 'src/config/', 'src/admin/', 'src/rasa/', ...roots],
+  'src/cli/': [
+    'src/core/',
+    'src/config/',
+    'src/admin/',
+    'src/rasa/',
+    ...roots,
+    'src/outbox/integrity.ts',
+  ],
 };
 
 /** Packages that are imported in one file only, types included. */

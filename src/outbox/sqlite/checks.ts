@@ -2,10 +2,11 @@
  * What an outbox file must be, checked when it is opened: a file, the main one of its connection,
  * on a local disk, under a SQLite without the WAL-reset bug, in WAL with every commit synced.
  */
-import { readFileSync, realpathSync, statfsSync } from 'node:fs';
+import { readFileSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
   FileAttachedError,
+  FileDamagedError,
   FileInMemoryError,
   FileOnNetworkError,
   FileUnusableError,
@@ -70,6 +71,18 @@ export function refuseNetworkFile(path: string): void {
   }
   const name = networkFileSystem(magic, mountType);
   if (name !== null) throw new FileOnNetworkError(`${path} is on a network file system (${name})`);
+}
+
+/**
+ * SQLite takes an empty file for a new database and deletes the log of changes beside it, which may
+ * be all that is left. A new one is never empty beside a log: its first page comes first.
+ * @throws FILE_DAMAGED
+ */
+export function refuseEmptied(path: string): void {
+  const bytes = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  const log = bytes(`${path}-wal`);
+  if (log === 0 || bytes(path) > 0) return;
+  throw new FileDamagedError(`${path} is empty or gone, and its log of changes has ${log} bytes`);
 }
 
 /** @throws SQLITE_TOO_OLD */

@@ -1,8 +1,19 @@
 /** Connections of our own: always WAL, always `synchronous=FULL`, hardly ever waiting inside. */
-import { existsSync } from 'node:fs';
-import { FileInMemoryError, FileNotFoundError, WalUnavailableError } from '../../core/errors.ts';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import {
+  FileInMemoryError,
+  FileNotFoundError,
+  OutboxBusyError,
+  WalUnavailableError,
+} from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
-import { assertSynchronousFull, checkVersion, mainFile, refuseNetworkFile } from './checks.ts';
+import {
+  assertSynchronousFull,
+  checkVersion,
+  mainFile,
+  refuseEmptied,
+  refuseNetworkFile,
+} from './checks.ts';
 import { createPrivately } from './create.ts';
 import type { Database, DatabaseConstructor } from './database.ts';
 import { toOutboxError } from './failures.ts';
@@ -18,8 +29,8 @@ export interface ConnectionOptions {
 }
 
 /**
- * @throws FILE_IN_MEMORY, FILE_NOT_FOUND, FILE_ON_NETWORK, FILE_UNUSABLE, SQLITE_TOO_OLD,
- *   WAL_UNAVAILABLE
+ * @throws FILE_IN_MEMORY, FILE_NOT_FOUND, FILE_ON_NETWORK, FILE_UNUSABLE, FILE_DAMAGED,
+ *   SQLITE_TOO_OLD, WAL_UNAVAILABLE, OUTBOX_BUSY
  */
 export function openConnection(
   Constructor: DatabaseConstructor,
@@ -32,9 +43,11 @@ export function openConnection(
   }
   if (!options.create && !existsSync(path)) throw new FileNotFoundError(`${path} does not exist`);
   refuseNetworkFile(path);
+  refuseEmptied(realName(path));
   let connection: Database | null = null;
   try {
     if (options.create) createPrivately(path);
+    const before = inodeOf(path);
     connection = new Constructor(path, { timeout: openTimeoutMs });
     // Again by the name that SQLite found: the path may be a link into a network share.
     refuseNetworkFile(mainFile(connection));
@@ -44,6 +57,7 @@ export function openConnection(
     // macOS alone: its fsync() leaves the data in the drive's cache. Elsewhere it changes nothing.
     connection.pragma('fullfsync = ON');
     assertSynchronousFull(connection);
+    refuseReplaced(path, before);
     connection.pragma(`busy_timeout = ${limits.busyTimeoutMs}`);
     // A slow reader keeps the log of changes growing; without it that much of it stays, for reuse.
     connection.pragma(`journal_size_limit = ${limits.walKeptBytes}`);
@@ -52,6 +66,23 @@ export function openConnection(
     connection?.close();
     throw toOutboxError(error, `opening ${path}`);
   }
+}
+
+/** By the name that SQLite gives to the files beside it. */
+function realName(path: string): string {
+  return existsSync(path) ? realpathSync(path) : path;
+}
+
+const inodeOf = (path: string) => statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+
+/**
+ * A repair has put another file in the place of the one that was opened: what was written to the
+ * old one would be lost. It waits for every connection; one of ours has been there since its first
+ * statement, so looking once after that is enough.
+ */
+function refuseReplaced(path: string, before: bigint | undefined): void {
+  if (before === undefined || inodeOf(path) === before) return;
+  throw new OutboxBusyError(`${path} was replaced while it was opened`);
 }
 
 function bringToWal(connection: Database, path: string): void {

@@ -1,5 +1,6 @@
 /** SQLite's errors in our words. Total: whatever is thrown comes back as an error to throw. */
 import {
+  FileDamagedError,
   FileUnusableError,
   OutboxBusyError,
   OutboxClosedError,
@@ -35,6 +36,11 @@ export function isFull(error: unknown): boolean {
   return false;
 }
 
+/** What SQLite read is not what it has written. */
+export function isDamage(error: unknown): boolean {
+  return /^SQLITE_(CORRUPT|NOTADB)/.test(sqliteCode(error));
+}
+
 export function toOutboxError(error: unknown, doing: string): Error {
   if (error instanceof OutboxRelayError) return error;
   const code = sqliteCode(error);
@@ -42,6 +48,7 @@ export function toOutboxError(error: unknown, doing: string): Error {
   const options = { cause: error, details: { sqlite: code } };
   if (isBusy(error)) return new OutboxBusyError(message, options);
   if (isFull(error)) return new OutboxFullError(message, options);
+  if (/^SQLITE_CORRUPT/.test(code)) return new FileDamagedError(message, options);
   if (/^SQLITE_(NOTADB|CANTOPEN|READONLY|PERM|AUTH)/.test(code)) {
     return new FileUnusableError(message, options);
   }

@@ -6,7 +6,6 @@ import {
   accessSync,
   constants,
   existsSync,
-  readdirSync,
   readFileSync,
   realpathSync,
   statfsSync,
@@ -32,6 +31,7 @@ import {
   loadDatabaseConstructor,
 } from './database.ts';
 import { toOutboxError } from './failures.ts';
+import { mayBeOpenHere, openToLook } from './look.ts';
 import { oldestCode, readMigrations, schemaVersion } from './migrate.ts';
 import { walBytesOf } from './room.ts';
 
@@ -132,33 +132,9 @@ function builtinSqlite(path: string): SqliteFacts['builtin'] {
   return mayBeOpenHere(path) ? 'perhaps' : 'elsewhere';
 }
 
-/** By the descriptors of this process; by whose code one was opened cannot be told. */
-function mayBeOpenHere(path: string): boolean {
-  if (!existsSync(path)) return false;
-  const { dev, ino } = statSync(path, { bigint: true });
-  try {
-    return readdirSync('/proc/self/fd').some((descriptor) => {
-      const open = statSync(`/proc/self/fd/${descriptor}`, { bigint: true, throwIfNoEntry: false });
-      return open?.dev === dev && open.ino === ino;
-    });
-  } catch {
-    return true; // not Linux
-  }
-}
-
-/**
- * A connection that may write removes its side files when it is closed; with nothing in the log
- * that changes nothing. With something in it, it would be copied back into the file, so such a
- * file is opened for reading only; its side files are there already.
- */
 function open(Constructor: DatabaseConstructor, path: string): ContentFacts {
-  const real = realpathSync(path);
-  const readonly = ['-wal', '-journal'].some((suffix) => existsSync(real + suffix));
-  const timeout = limits.doctorBusyTimeoutMs;
-  const db = new Constructor(real, { readonly, fileMustExist: true, timeout });
+  const db = openToLook(Constructor, path, limits.doctorBusyTimeoutMs);
   try {
-    db.pragma('query_only = ON');
-    db.pragma('synchronous = FULL');
     return contentFacts(db);
   } finally {
     db.close();

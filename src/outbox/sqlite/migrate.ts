@@ -16,7 +16,7 @@ import {
   SchemaNewerError,
 } from '../../core/errors.ts';
 import type { Database } from './database.ts';
-import { isBusy, toOutboxError } from './failures.ts';
+import { isBusy, isDamage, toOutboxError } from './failures.ts';
 
 export interface Migration {
   readonly version: number;
@@ -151,7 +151,7 @@ function apply(db: Database, migration: Migration, options: MigrateOptions): boo
       })
       .immediate();
   } catch (error) {
-    if (isBusy(error)) throw toOutboxError(error, `migration ${name}`);
+    if (isBusy(error) || isDamage(error)) throw toOutboxError(error, `migration ${name}`);
     throw new MigrationFailedError(`migration ${name}: ${(error as Error).message}`, {
       cause: error,
     });

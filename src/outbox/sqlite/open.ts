@@ -13,7 +13,7 @@ import {
   type DatabaseConstructor,
   loadDatabaseConstructor,
 } from './database.ts';
-import { isFull, toCommitError, toOutboxError } from './failures.ts';
+import { isDamage, isFull, toCommitError, toOutboxError } from './failures.ts';
 import { changeLanes } from './lane-count.ts';
 import { checkSchema, migrate, refuseNewer } from './migrate.ts';
 import { SqliteOperator } from './operator.ts';
@@ -72,15 +72,17 @@ export interface SqliteOutbox {
 
 /**
  * @throws FILE_NOT_FOUND, FILE_IN_MEMORY, FILE_ATTACHED, FILE_ON_NETWORK, FILE_UNUSABLE,
- *   SQLITE_TOO_OLD, SQLITE_SECOND_COPY, WAL_UNAVAILABLE, SYNCHRONOUS_NOT_FULL, SCHEMA_MISSING,
- *   SCHEMA_NEWER, MIGRATION_FAILED, LANES_DIFFER, OUTBOX_FULL
+ *   FILE_DAMAGED, SQLITE_TOO_OLD, SQLITE_SECOND_COPY, WAL_UNAVAILABLE, SYNCHRONOUS_NOT_FULL,
+ *   SCHEMA_MISSING, SCHEMA_NEWER, MIGRATION_FAILED, LANES_DIFFER, OUTBOX_FULL
  */
 export function openSqliteOutbox(source: SqliteSource, options: SqliteOptions): SqliteOutbox {
   try {
     return openOnce(source, options);
   } catch (error) {
     const mayTry = options.mayUseReserve === true && 'path' in source && isFull(error);
-    if (!mayTry || !new Reserve(source.path).release()) throw error;
+    if (!mayTry || !new Reserve(source.path).release()) {
+      throw isDamage(error) ? toOutboxError(error, 'opening the outbox') : error;
+    }
     return openOnce(source, options);
   }
 }

@@ -16,7 +16,7 @@ describe('an error of SQLite', () => {
     ['SQLITE_READONLY_DBMOVED', 'FILE_UNUSABLE'],
     ['SQLITE_PERM', 'FILE_UNUSABLE'],
     ['SQLITE_IOERR_FSYNC', 'OUTBOX_IO'],
-    ['SQLITE_CORRUPT', 'OUTBOX_IO'],
+    ['SQLITE_CORRUPT', 'FILE_DAMAGED'],
     ['SQLITE_SOMETHING_NEW', 'OUTBOX_IO'],
   ])('%s becomes %s, with its cause', (code, ours) => {
     const cause = sqlite(code);

@@ -1,0 +1,88 @@
+/** Copies of a file's bytes, and making what was written survive a power cut. */
+import { closeSync, fsyncSync, linkSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { FileUnusableError } from '../../core/errors.ts';
+
+const chunkBytes = 1_024 ** 2;
+/** What a disk gives or refuses as one. */
+const sectorBytes = 512;
+
+/**
+ * Copies what can be read; what the disk refuses to give is zeros. Nobody in this process may have
+ * the file open: closing a descriptor drops SQLite's locks.
+ */
+export function copyReadable(from: string, to: string, mode: number): void {
+  const source = openSync(from, 'r');
+  try {
+    const target = openSync(to, 'wx', mode);
+    try {
+      const { size } = statSync(from);
+      for (let at = 0; at < size; at += chunkBytes) {
+        copyStretch({ source, target }, at, Math.min(chunkBytes, size - at));
+      }
+    } finally {
+      closeSync(target);
+    }
+  } finally {
+    closeSync(source);
+  }
+}
+
+interface Ends {
+  readonly source: number;
+  readonly target: number;
+}
+
+function copyStretch(ends: Ends, at: number, bytes: number): void {
+  const buffer = Buffer.alloc(bytes);
+  try {
+    readSync(ends.source, buffer, 0, bytes, at);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error;
+    if (bytes > sectorBytes) {
+      const half = Math.ceil(bytes / 2 / sectorBytes) * sectorBytes;
+      copyStretch(ends, at, half);
+      copyStretch(ends, at + half, bytes - half);
+      return;
+    }
+    buffer.fill(0);
+  }
+  writeSync(ends.target, buffer, 0, bytes, at);
+}
+
+/**
+ * A second name for the same bytes. Never overwrites.
+ * @throws FILE_UNUSABLE where there are no hard links
+ */
+export function addName(file: string, name: string): void {
+  try {
+    linkSync(file, name);
+  } catch (cause) {
+    throw new FileUnusableError(`${file} cannot get a second name, which a repair needs`, {
+      cause,
+    });
+  }
+}
+
+export function sync(file: string): void {
+  const descriptor = openSync(file, 'r+');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Names are durable when their folder is. Windows has no such thing. */
+export function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return;
+  const descriptor = openSync(folder, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+export function bytesOf(file: string): number | null {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? null;
+}

@@ -1,0 +1,181 @@
+/**
+ * A copy of the damaged file that SQLite can read as much of as there is: the log of changes is
+ * applied, and a first page that is damaged is made anew on a second copy.
+ */
+import { closeSync, copyFileSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import type { Database, DatabaseConstructor } from '../sqlite/database.ts';
+import { isDamage } from '../sqlite/failures.ts';
+import { bytesOf, copyReadable } from './copies.ts';
+import { eventsOn, type RawEvent } from './event-pages.ts';
+import { usualHeader, writeFirstPage } from './first-page.ts';
+import { filePages, type HeaderFacts, headerOf, type PageSource } from './page-file.ts';
+import { applyWal, offsetOf, scanWal, type WalScan } from './wal-file.ts';
+
+export interface CopyNames {
+  /** The damaged file. */
+  readonly from: string;
+  /** Prefix of everything that is made here. */
+  readonly scratch: string;
+}
+
+export class ReadableCopy {
+  /** The old file with its log applied: the same content, in one file. */
+  readonly whole: string;
+  /** What SQLite is to read; `null`: not even its tables were found. */
+  readonly readable: string | null;
+  readonly header: HeaderFacts;
+  readonly log: WalScan;
+  readonly #logCopy: string;
+
+  private constructor(parts: {
+    readonly whole: string;
+    readonly readable: string | null;
+    readonly header: HeaderFacts;
+    readonly log: WalScan;
+    readonly logCopy: string;
+  }) {
+    this.whole = parts.whole;
+    this.readable = parts.readable;
+    this.header = parts.header;
+    this.log = parts.log;
+    this.#logCopy = parts.logCopy;
+  }
+
+  static make(Constructor: DatabaseConstructor, { from, scratch }: CopyNames): ReadableCopy {
+    const whole = `${scratch}-old`;
+    const logCopy = `${scratch}-log`;
+    copyOrEmpty(from, whole);
+    copyOrEmpty(`${from}-wal`, logCopy);
+    const shm = bytesOf(`${from}-shm`) === null ? null : readFileSync(`${from}-shm`);
+    const log = applyLog({ whole, logCopy, shm });
+    const found = headerIn(whole);
+    const header = found ?? { ...usualHeader, ...(log.pageBytes > 0 ? pick(log) : {}) };
+    const readable = opens(Constructor, whole)
+      ? whole
+      : withFirstPage({ whole, header, name: `${scratch}-mended` });
+    return new ReadableCopy({ whole, readable, header, log, logCopy });
+  }
+
+  /** Whether there is a table of an outbox, or an event on any page. */
+  hasOutbox(Constructor: DatabaseConstructor): boolean {
+    if (this.readable !== null && hasTables(Constructor, this.readable)) return true;
+    for (const _ of this.events(() => {})) return true;
+    return false;
+  }
+
+  /** Every event on every page, also of commits behind a damaged page of the log. */
+  *events(onPage: (page: number, pages: number) => void): Generator<RawEvent> {
+    if (this.header.encoding !== 'UTF-8') return;
+    const file = openSync(this.whole, 'r');
+    const log = openSync(this.#logCopy, 'r');
+    try {
+      const base = filePages(file, statSync(this.whole).size, this.header);
+      const source = overlaid(base, log, this.log);
+      for (let page = 1; page <= source.pages; page += 1) {
+        onPage(page, source.pages);
+        yield* eventsOn(source, page);
+        // What the log has behind its damage may have replaced events that are still needed.
+        if (this.log.behind.has(page)) yield* eventsOn(base, page);
+      }
+    } finally {
+      closeSync(log);
+      closeSync(file);
+    }
+  }
+}
+
+const pick = ({ pageBytes }: WalScan) => ({ pageBytes });
+
+function copyOrEmpty(from: string, to: string): void {
+  if (bytesOf(from) === null) closeSync(openSync(to, 'wx', 0o600));
+  else copyReadable(from, to, 0o600);
+}
+
+interface LogParts {
+  readonly whole: string;
+  readonly logCopy: string;
+  readonly shm: Buffer | null;
+}
+
+function applyLog({ whole, logCopy, shm }: LogParts): WalScan {
+  const log = openSync(logCopy, 'r');
+  const database = openSync(whole, 'r+');
+  try {
+    const scan = scanWal(log, statSync(logCopy).size, shm);
+    applyWal(log, scan, database);
+    return scan;
+  } finally {
+    closeSync(database);
+    closeSync(log);
+  }
+}
+
+function headerIn(file: string): HeaderFacts | null {
+  const page = Buffer.alloc(100);
+  const descriptor = openSync(file, 'r');
+  try {
+    return headerOf(page.subarray(0, readSync(descriptor, page, 0, 100, 0)));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Whether SQLite reads its schema from one end to the other. */
+function opens(Constructor: DatabaseConstructor, file: string): boolean {
+  if (statSync(file).size === 0) return false;
+  let db: Database | null = null;
+  try {
+    db = new Constructor(file, { readonly: false, timeout: 0 });
+    db.pragma('query_only = ON');
+    db.prepare('SELECT count(*) FROM sqlite_master').get();
+    return true;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return false;
+  } finally {
+    db?.close();
+  }
+}
+
+function hasTables(Constructor: DatabaseConstructor, file: string): boolean {
+  const db = new Constructor(file, { timeout: 0 });
+  try {
+    db.pragma('query_only = ON');
+    return db.prepare("SELECT 1 FROM sqlite_master WHERE name GLOB 'outbox_*'").get() !== undefined;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return false;
+  } finally {
+    db.close();
+  }
+}
+
+interface Mending {
+  readonly whole: string;
+  readonly header: HeaderFacts;
+  readonly name: string;
+}
+
+function withFirstPage({ whole, header, name }: Mending): string | null {
+  copyFileSync(whole, name);
+  const file = openSync(name, 'r+');
+  try {
+    const source = filePages(file, statSync(name).size, header);
+    return writeFirstPage(file, source) ? name : null;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function overlaid(base: PageSource, log: number, { behind, pageBytes }: WalScan): PageSource {
+  if (behind.size === 0 || pageBytes !== base.pageBytes) return base;
+  const pages = Math.max(base.pages, ...behind.keys());
+  const read = (page: number) => {
+    const place = behind.get(page);
+    if (place === undefined) return base.read(page);
+    const buffer = Buffer.alloc(pageBytes);
+    readSync(log, buffer, 0, pageBytes, offsetOf(place, pageBytes));
+    return buffer;
+  };
+  return { ...base, pages, read };
+}

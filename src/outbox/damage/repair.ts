@@ -1,0 +1,288 @@
+/**
+ * Repairs a damaged file: what can be read goes into a new one, the old one is set aside.
+ *
+ * Nothing is ever written to the old file. All work is done on copies beside it, which the next
+ * repair removes when this one was killed. Then, each step durable before the next:
+ *
+ * 1. the old file and its log get second names, `<file>.damaged-<time>`: nothing changes;
+ * 2. a copy with the log applied takes the file's name: the log beside it is now a repetition;
+ * 3. the log's own name goes: the content is still the old one;
+ * 4. the new file takes the name.
+ *
+ * A kill -9 between any two leaves the old content or the new one under the name, and never a file
+ * beside a log of another one, which SQLite would apply to it. Without 2 the log would have to go
+ * either before the old file, which loses its last commits, or after the new one is there.
+ */
+import {
+  existsSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { Clock } from '../../core/clock.ts';
+import {
+  FileInUseError,
+  FileNotFoundError,
+  FileUnusableError,
+  invariant,
+  OutboxFullError,
+} from '../../core/errors.ts';
+import type { Fault, Progress, RepairFacts } from '../integrity.ts';
+import { checkVersion, refuseNetworkFile } from '../sqlite/checks.ts';
+import { type DatabaseConstructor, loadDatabaseConstructor } from '../sqlite/database.ts';
+import { isDamage, toOutboxError } from '../sqlite/failures.ts';
+import { mayBeOpenHere } from '../sqlite/look.ts';
+import { Presence } from '../sqlite/presence.ts';
+import { type Hold, holdAlone, holdCopy, holdRepair } from './alone.ts';
+import { addName, bytesOf, syncFolder } from './copies.ts';
+import { findFaults } from './faults.ts';
+import { finish, makeFresh } from './fresh-file.ts';
+import { ReadableCopy } from './readable-copy.ts';
+
+/** What a kill can come between. */
+export type RepairStep =
+  | 'copied'
+  | 'salvaged'
+  | 'durable'
+  | 'namedAside'
+  | 'logNamedAside'
+  | 'oldInOneFile'
+  | 'logGone'
+  | 'replaced';
+
+export interface RepairOptions {
+  readonly clock: Clock;
+  readonly actor: string;
+  readonly reason: string | null;
+  /** Also when nothing is wrong. */
+  readonly force: boolean;
+  /** Says what a repair would come to, and changes nothing. */
+  readonly dryRun: boolean;
+  readonly needsRepair: (faults: readonly Fault[]) => boolean;
+  readonly onProgress: Progress;
+  readonly onStep: (step: RepairStep) => void;
+}
+
+export interface Repaired {
+  readonly path: string;
+  /** `null`: nothing is wrong with the file, and it was not changed. */
+  readonly facts: RepairFacts | null;
+  /** Where the damaged file is now, or would be. */
+  readonly damagedPath: string | null;
+}
+
+/**
+ * @throws FILE_NOT_FOUND, FILE_UNUSABLE for what never was an outbox, FILE_ON_NETWORK, FILE_IN_USE,
+ *   SCHEMA_NEWER, SQLITE_TOO_OLD, SQLITE_SECOND_COPY, OUTBOX_FULL, OUTBOX_IO
+ */
+export function repairOutbox(given: string, options: RepairOptions): Repaired {
+  const path = existsSync(given) ? realpathSync(given) : given;
+  const logBytes = bytesOf(`${path}-wal`) ?? 0;
+  if (!existsSync(path) && logBytes === 0) throw new FileNotFoundError(`${path} does not exist`);
+  if (existsSync(path) && !statSync(path).isFile()) {
+    throw new FileUnusableError(`${path} is no regular file`);
+  }
+  refuseNetworkFile(path);
+  if ((bytesOf(`${path}-journal`) ?? 0) > 0) {
+    throw new FileUnusableError(`${path} has a rollback journal: open it with SQLite once`);
+  }
+  const Constructor = loadDatabaseConstructor();
+  const memory = new Constructor(':memory:');
+  checkVersion(memory);
+  memory.close();
+  try {
+    const lock = holdRepair(Constructor, `${path}-repair`);
+    try {
+      return new Repair(Constructor, path, options).run();
+    } finally {
+      lock.release();
+    }
+  } catch (error) {
+    const message = `repairing ${path}: ${(error as Error).message}`;
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC') {
+      throw new OutboxFullError(message, { cause: error });
+    }
+    throw toOutboxError(error, `repairing ${path}`);
+  }
+}
+
+const copiesMax = 3;
+
+class Repair {
+  readonly #Constructor: DatabaseConstructor;
+  readonly #path: string;
+  readonly #options: RepairOptions;
+  readonly #scratch: string;
+  readonly #damaged: string;
+
+  constructor(Constructor: DatabaseConstructor, path: string, options: RepairOptions) {
+    this.#Constructor = Constructor;
+    this.#path = path;
+    this.#options = options;
+    const time = new Date(options.clock.now()).toISOString().replaceAll(/[-:]|\.\d+/g, '');
+    this.#scratch = `${path}.repairing-${time}`;
+    this.#damaged = freeName(`${path}.damaged-${time}`);
+  }
+
+  run(): Repaired {
+    this.#removeScratch(); // of a repair that was killed
+    this.#refuseInUse();
+    try {
+      return this.#work();
+    } finally {
+      this.#removeScratch();
+    }
+  }
+
+  #work(): Repaired {
+    this.#refuseFullDisk();
+    const before = this.#fingerprint();
+    const copy = ReadableCopy.make(this.#Constructor, { from: this.#path, scratch: this.#scratch });
+    // From here on nobody can open the file; and nobody has changed it while it was copied.
+    const hold = this.#hold();
+    try {
+      if (this.#fingerprint() !== before) throw this.#inUse('was changed meanwhile');
+      this.#options.onStep('copied');
+      if (!copy.hasOutbox(this.#Constructor)) {
+        throw new FileUnusableError(`nothing in ${this.#path} is of an outbox`);
+      }
+      if (!this.#options.force && !this.#isDamaged(copy)) {
+        return { path: this.#path, facts: null, damagedPath: null };
+      }
+      const facts = this.#makeFresh(copy);
+      if (!this.#options.dryRun) this.#replace(copy, hold);
+      return { path: this.#path, facts, damagedPath: this.#damaged };
+    } finally {
+      hold.release();
+    }
+  }
+
+  #refuseInUse(): void {
+    if (new Presence(this.#Constructor, this.#path).isAnybodyAlive()) {
+      throw this.#inUse('is drained by a relay');
+    }
+    if (mayBeOpenHere(this.#path) && process.platform === 'linux') {
+      throw this.#inUse('is open in this process');
+    }
+    this.#hold().release();
+  }
+
+  /** Two copies and the new file, at most; a disk that is full in between would end it late. */
+  #refuseFullDisk(): void {
+    const bytes = (bytesOf(this.#path) ?? 0) + (bytesOf(`${this.#path}-wal`) ?? 0);
+    const { bavail, bsize } = statfsSync(dirname(this.#path));
+    const free = bavail * bsize;
+    if (free >= bytes * copiesMax) return;
+    throw new OutboxFullError(`a repair needs ${bytes * copiesMax} bytes, ${free} are free`);
+  }
+
+  #inUse(what: string) {
+    return new FileInUseError(`${this.#path} ${what}`);
+  }
+
+  #hold(): Hold {
+    return holdAlone(this.#Constructor, this.#path, `${this.#scratch}-lock`);
+  }
+
+  #fingerprint(): string {
+    const facts = ['', '-wal'].map((suffix) => {
+      const stat = statSync(this.#path + suffix, { bigint: true, throwIfNoEntry: false });
+      return stat === undefined ? 'none' : `${stat.ino} ${stat.size} ${stat.mtimeNs}`;
+    });
+    return facts.join(', ');
+  }
+
+  #isDamaged(copy: ReadableCopy): boolean {
+    // What SQLite does not show any more is in commits behind a damaged page of the log.
+    if (copy.readable !== copy.whole || copy.log.behind.size > 0) return true;
+    return this.#options.needsRepair(this.#faultsOf(copy.whole));
+  }
+
+  #faultsOf(file: string): Fault[] {
+    const db = new this.#Constructor(file);
+    try {
+      db.pragma('query_only = ON');
+      return findFaults(db, this.#Constructor, this.#options.onProgress);
+    } finally {
+      db.close();
+    }
+  }
+
+  #makeFresh(copy: ReadableCopy): RepairFacts {
+    const { clock, actor, reason, onProgress, onStep, needsRepair } = this.#options;
+    const path = `${this.#scratch}-new`;
+    const damagedName = basename(this.#damaged);
+    const facts = makeFresh({
+      Constructor: this.#Constructor,
+      ...{ copy, path, clock, actor, reason, damagedName, onProgress },
+    });
+    onStep('salvaged');
+    const left = this.#faultsOf(path);
+    invariant(!needsRepair(left), 'a repaired file is in order', { faults: left });
+    finish(path, this.#path);
+    onStep('durable');
+    return facts;
+  }
+
+  /** @param hold on the old file: kept until the new one is there */
+  #replace(copy: ReadableCopy, hold: Hold): void {
+    const { onStep } = this.#options;
+    const folder = dirname(this.#path);
+    const nameAside = (suffix: string) => {
+      if (existsSync(this.#path + suffix)) addName(this.#path + suffix, this.#damaged + suffix);
+    };
+    nameAside('');
+    onStep('namedAside');
+    for (const suffix of ['-wal', '-shm']) nameAside(suffix);
+    syncFolder(folder);
+    onStep('logNamedAside');
+    let holdOfCopy: Hold | null = null;
+    if (copy.log.used > 0) {
+      finish(copy.whole, this.#path);
+      holdOfCopy = this.#holdWhole(copy);
+      renameSync(copy.whole, this.#path);
+      syncFolder(folder);
+      onStep('oldInOneFile');
+    }
+    try {
+      for (const suffix of ['-wal', '-shm']) rmSync(this.#path + suffix, { force: true });
+      syncFolder(folder);
+      onStep('logGone');
+      renameSync(`${this.#scratch}-new`, this.#path);
+      syncFolder(folder);
+      onStep('replaced');
+    } finally {
+      holdOfCopy?.release();
+      hold.release();
+    }
+  }
+
+  /** Who opens the file while it is the copy must not get it, either. */
+  #holdWhole({ whole }: ReadableCopy): Hold {
+    try {
+      return holdCopy(this.#Constructor, whole);
+    } catch (error) {
+      if (isDamage(error)) return { release: () => {} };
+      throw error;
+    }
+  }
+
+  #removeScratch(): void {
+    const prefix = `${basename(this.#path)}.repairing-`;
+    for (const name of readdirSync(dirname(this.#path))) {
+      if (name.startsWith(prefix)) rmSync(join(dirname(this.#path), name), { force: true });
+    }
+  }
+}
+
+/** Nothing that was set aside is ever overwritten. */
+function freeName(name: string): string {
+  for (let count = 1; ; count += 1) {
+    const one = count === 1 ? name : `${name}-${count}`;
+    if (!['', '-wal', '-shm'].some((suffix) => existsSync(one + suffix))) return one;
+  }
+}

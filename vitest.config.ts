@@ -29,6 +29,7 @@ export default defineConfig({
       project('unit', 1),
       project('contract', 2, { ...slow, maxWorkers: 2 }),
       project('integration', 3, { ...slow, maxWorkers: 2 }),
+      project('fault', 4, { ...slow, testTimeout: 1_800_000, fileParallelism: false }),
     ],
     reporters: ['default'],
   },

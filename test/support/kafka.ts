@@ -132,6 +132,23 @@ export class KafkaBroker {
     return consume(this.#client, topic, { done, timeoutMs });
   }
 
+  /** Everything that the topic has by now; without transactions, whose markers have offsets too. */
+  async consumeAll(topic: string, timeoutMs = 60_000): Promise<Consumed[]> {
+    const ends = await this.#endOffsets(topic);
+    const count = ends.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
+    return count === 0 ? [] : this.consume(topic, count, timeoutMs);
+  }
+
+  async #endOffsets(topic: string) {
+    const admin = this.#client.admin();
+    await admin.connect();
+    try {
+      return await admin.fetchTopicOffsets(topic);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
   async stop(): Promise<void> {
     await this.container.remove();
   }

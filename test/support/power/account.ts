@@ -8,6 +8,8 @@ export class Account {
   readonly accepted: AcceptedEvent[] = [];
   /** Codes of refusals, by number. */
   readonly refused = new Map<number, string>();
+  /** The key of each accepted event, by the seq that the writer was told. */
+  readonly keys = new Map<number, string>();
   /** The highest seq that a writer was told. */
   lastSeq = 0;
   /** The highest number that may have been written. */
@@ -31,6 +33,7 @@ export class Account {
       this.#settled.add(number);
       this.lastSeq = Math.max(this.lastSeq, seq);
       const [key, hash] = [keyOf(number), hashOf(bodyOf(number))];
+      this.keys.set(seq, key);
       this.accepted.push({ number, id, key, hash, atMs: Date.now() });
     }
   }

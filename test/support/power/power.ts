@@ -7,6 +7,7 @@
  */
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -44,6 +45,8 @@ export interface Machine {
   readonly child: Child;
   /** Gives it an order that its next changes look for. */
   order(order: Order): void;
+  /** Whether it has read the last one. */
+  orderTaken(): boolean;
 }
 
 /** What a look at a copy of the file found. */
@@ -52,6 +55,10 @@ export interface FileFacts {
   readonly integrity: string;
   /** The highest seq that was ever given, as the file says; -1 when it cannot be read. */
   readonly lastSeq: number;
+  /** By lane, the seq up to which everything is settled. */
+  readonly cursors: readonly number[];
+  /** Of the events that it holds. */
+  readonly seqs: ReadonlySet<number>;
 }
 
 /** Linux's numbers, which the shim sets. */
@@ -81,13 +88,13 @@ export class Power {
       OUTBOX_POWER_LOG: this.#log,
       OUTBOX_POWER_SWITCH: orders,
     };
-    const child = Child.node(file, [JSON.stringify(options)], { env });
+    const child = Child.node(file, [JSON.stringify(options)], { env, stdin: 'pipe' });
     this.#machines.push(child);
     const order = ({ what, suffix = '*', skip = 0, times = 1, errno = 0 }: Order) => {
       writeFileSync(`${orders}.new`, `${what} ${suffix} ${skip} ${times} ${errno}\n`);
       renameSync(`${orders}.new`, orders); // never seen half written
     };
-    return { child, order };
+    return { child, order, orderTaken: () => !existsSync(orders) };
   }
 
   /**
@@ -155,9 +162,13 @@ function readFacts(path: string): FileFacts {
     db = new Database(path, { fileMustExist: true });
     const integrity = String(db.pragma('integrity_check(1)', { simple: true }));
     const sequences = db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'outbox_events'");
-    return { integrity, lastSeq: (sequences.pluck().get() as number | undefined) ?? 0 };
+    const lastSeq = (sequences.pluck().get() as number | undefined) ?? 0;
+    const column = (sql: string) => db?.prepare(sql).pluck().all() as number[];
+    const cursors = column('SELECT cursor FROM outbox_lanes ORDER BY lane');
+    const seqs = new Set(column('SELECT seq FROM outbox_events'));
+    return { integrity, lastSeq, cursors, seqs };
   } catch (error) {
-    return { integrity: String(error), lastSeq: -1 };
+    return { integrity: String(error), lastSeq: -1, cursors: [], seqs: new Set() };
   } finally {
     db?.close();
   }

@@ -3,13 +3,14 @@
  * wanted found something unconfirmed; then everything is drained and accounted for.
  */
 import { randomUUID } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import type { Findings } from '../../../scripts/demo/checker.ts';
 import { openStatus } from '../../../src/index.ts';
 import type { KafkaBroker } from '../kafka.ts';
 import { until } from '../wait.ts';
 import { Account } from './account.ts';
 import type { CutCounts } from './disk-file.ts';
-import { type Machine, Power } from './power.ts';
+import { type Machine, type Order, Power } from './power.ts';
 import { Random } from './random.ts';
 
 const lanes = 2;
@@ -20,8 +21,8 @@ export interface RunOptions {
   readonly how: 'library' | 'unsynced';
   /** Cuts that have to count. */
   readonly cuts: number;
-  /** No more cuts than these, counted or not; for a writer that is expected to lose. */
-  readonly cutsMax?: number;
+  /** What every relay meets once it delivers; it goes on delivering before the power is cut. */
+  readonly relayMeets?: Order;
 }
 
 export interface RunReport extends Omit<Findings, 'examples'>, CutCounts {
@@ -32,6 +33,8 @@ export interface RunReport extends Omit<Findings, 'examples'>, CutCounts {
   /** What the looks at the file found that must not be. */
   readonly damage: readonly string[];
   readonly examples: readonly string[];
+  /** A line a cut, for whoever looks for the cause. */
+  readonly story: readonly string[];
 }
 
 export class PowerRun {
@@ -42,6 +45,7 @@ export class PowerRun {
   readonly #topic = `power-${randomUUID()}`;
   readonly #account = new Account();
   readonly #damage: string[] = [];
+  readonly #story: string[] = [];
   #readable = true;
   readonly #sum = { cuts: 0, cutsCounted: 0, unsyncedWrites: 0, kept: 0, dropped: 0, torn: 0 };
 
@@ -52,7 +56,8 @@ export class PowerRun {
   }
 
   async run(): Promise<RunReport> {
-    const { seed, how, cuts, cutsMax = cuts * 3 } = this.#options;
+    const { seed, how, cuts } = this.#options;
+    const cutsMax = cuts * 3; // some find nothing unconfirmed
     try {
       await this.#kafka.createTopic(this.#topic);
       while (this.#sum.cutsCounted < cuts && this.#sum.cuts < cutsMax) {
@@ -60,7 +65,7 @@ export class PowerRun {
         if (this.#damage.length > 0) break; // what is damaged need not start again
       }
       const findings = await this.#drain();
-      return { seed, how, ...this.#sum, ...findings, damage: this.#damage };
+      return { seed, how, ...this.#sum, ...findings, damage: this.#damage, story: this.#story };
     } finally {
       await this.#power.close();
     }
@@ -73,15 +78,34 @@ export class PowerRun {
     const from = this.#account.lastIssued + 1;
     const events = { path: this.#power.db, topic: this.#topic, lanes, groupEvents };
     const writer = this.#power.start('test/support/power/writer.ts', { ...events, from, how });
-    await accepted(writer, 1);
+    // The first relay finds a file; later ones start beside the writer.
+    if (from === 1) await accepted(writer, 1);
     const relay = this.#startRelay();
     await relay.child.line('"delivered"', 60_000);
+    writer.child.write('go\n');
+    await this.#goOnAfterFault(relay);
     await accepted(writer, random.between(40, 400));
-    await this.#pull(random.pick([writer, writer, relay]));
+    const machine = random.pick([writer, writer, relay]);
+    await this.#pull(machine);
     const counts = await this.#power.cut(random);
     this.#account.take(writer.child.lines);
     this.#count(counts);
+    const { lastIssued } = this.#account;
+    const died = machine === writer ? 'writer' : 'relay';
+    const facts = { died, lastIssued, lastSeq: this.#account.lastSeq, ...counts };
+    this.#story.push(JSON.stringify(facts));
     this.#look();
+  }
+
+  async #goOnAfterFault(relay: Machine): Promise<void> {
+    const { relayMeets } = this.#options;
+    if (relayMeets === undefined) return;
+    relay.order(relayMeets);
+    await until('the order is taken', relay.orderTaken, { timeoutMs: 60_000 });
+    const before = delivered(relay);
+    // Each settles by a sync; those that failed are behind when as many and more went well.
+    const wanted = before + (relayMeets.times ?? 1) + (relayMeets.skip ?? 0) + 5;
+    await until('it goes on', () => delivered(relay) >= wanted, { timeoutMs: 60_000 });
   }
 
   /** By hand, or at some change that one of the processes is about to make. */
@@ -110,15 +134,21 @@ export class PowerRun {
   }
 
   #look(): void {
-    const { integrity, lastSeq } = this.#power.look();
-    const cut = `cut ${this.#sum.cuts}`;
+    const { integrity, lastSeq, cursors, seqs } = this.#power.look();
+    const { lastSeq: told, keys } = this.#account;
+    const note = (what: string) => this.#damage.push(`cut ${this.#sum.cuts}: ${what}`);
     this.#readable = integrity === 'ok';
-    if (!this.#readable) this.#damage.push(`${cut}: ${integrity}`);
-    else if (lastSeq < this.#account.lastSeq) {
-      this.#damage.push(
-        `${cut}: seq ${this.#account.lastSeq} was accepted, the file has ${lastSeq}`,
-      );
-    }
+    if (!this.#readable) return void note(integrity);
+    if (lastSeq < told) note(`seq ${told} was accepted, the file has ${lastSeq}`);
+    const isPending = (seq: number, key: string) => seq > (cursors[this.#laneOf(key)] ?? 0);
+    const missing = [...keys].filter(([seq, key]) => isPending(seq, key) && !seqs.has(seq));
+    const [first] = missing;
+    if (first !== undefined)
+      note(`${missing.length} pending are missing, the first is ${first[0]}`);
+  }
+
+  #laneOf(key: string): number {
+    return crc32(`${this.#topic}\0${key}`) % lanes;
   }
 
   /** With a relay alone, until nothing is pending; a file that cannot be read is left alone. */
@@ -138,6 +168,9 @@ export class PowerRun {
     return this.#account.check(await this.#kafka.consumeAll(this.#topic));
   }
 }
+
+const delivered = ({ child }: Machine) =>
+  child.lines.filter((line) => line.includes('"delivered"')).length;
 
 function accepted(writer: Machine, count: number): Promise<unknown> {
   let ended: string | null = null;

@@ -1,8 +1,10 @@
 /**
  * A process that writes events until it is killed, in groups: shared commits and transactions of
- * its own in turn. One argument: JSON. Prints lines of JSON: which numbers are about to be issued,
- * and of each what became of it, only when that is known.
+ * its own in turn. It writes a few and waits for a line on its stdin before it goes on without end.
+ * One argument: JSON. Prints lines of JSON: which numbers are about to be issued, and of each what
+ * became of it, only when that is known.
  */
+import { once } from 'node:events';
 import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { v7 as uuidv7 } from 'uuid';
@@ -20,6 +22,8 @@ interface Given {
   readonly how: 'library' | 'unsynced';
 }
 
+/** One of each kind. */
+const groupsBefore = 1;
 const given = JSON.parse(process.argv[2] ?? '{}') as Given;
 const { path, topic, lanes, groupEvents } = given;
 const say = (line: WriterLine) => process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -31,6 +35,7 @@ for (let number = given.from, round = 0; ; number += groupEvents, round += 1) {
   const numbers = Array.from({ length: groupEvents }, (_, index) => number + index);
   say({ issued: [number, number + groupEvents - 1] });
   await write(numbers, round);
+  if (round === groupsBefore) await once(process.stdin, 'data');
   await nextTurn();
 }
 

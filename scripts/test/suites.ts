@@ -29,6 +29,7 @@ export const suites: readonly Suite[] = [
   { name: 'unit', command: null },
   { name: 'contract', command: null },
   { name: 'integration', command: null },
+  { name: 'fault', command: null },
 ];
 
 export async function runSuite(suite: Suite): Promise<SuiteResult> {

@@ -1,6 +1,7 @@
 /** A disk that fails a sync or has no room at some moment, and then loses its power. */
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
+import { hasPowerRig } from '../support/platform.ts';
 import { Account } from '../support/power/account.ts';
 import { errnos, type Machine, type Order, Power } from '../support/power/power.ts';
 import { Random } from '../support/power/random.ts';
@@ -66,7 +67,7 @@ async function fail({ order, seed, refuses, after }: Plan) {
 
 const whole = { integrity: 'ok', rewound: false, missing: 0 };
 
-describe('a disk that fails and loses its power', () => {
+describe.runIf(hasPowerRig())('a disk that fails and loses its power', () => {
   it('at the sync of a commit: its outcome is unknown, nothing accepted is lost', async () => {
     for (const seed of seeds) {
       const order = { what: 'sync', suffix: '-wal', errno: EIO, skip: seed, times: seed } as const;

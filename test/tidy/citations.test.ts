@@ -30,7 +30,13 @@ const citations = (text: string) =>
 const unknown = (text: string) => citations(text).filter((name) => !tests.has(name));
 
 describe('the tests named by the documents', () => {
-  it.each(['docs/acceptance.md', 'docs/guarantees.md', 'docs/rasa.md', 'docs/security.md'])(
+  it.each([
+    'docs/acceptance.md',
+    'docs/guarantees.md',
+    'docs/rasa.md',
+    'docs/reliability.md',
+    'docs/security.md',
+  ])(
     'of %s exist',
     (document) => {
       const text = textOf(document);

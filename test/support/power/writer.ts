@@ -5,6 +5,7 @@
  * became of it, only when that is known.
  */
 import { once } from 'node:events';
+import { writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { v7 as uuidv7 } from 'uuid';
@@ -26,7 +27,11 @@ interface Given {
 const groupsBefore = 1;
 const given = JSON.parse(process.argv[2] ?? '{}') as Given;
 const { path, topic, lanes, groupEvents } = given;
-const say = (line: WriterLine) => process.stdout.write(`${JSON.stringify(line)}\n`);
+/** Waits for room in the pipe: what process.stdout keeps for later would die with the process. */
+function say(line: WriterLine): void {
+  const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+  for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at);
+}
 const eventOf = (number: number) => ({ topic, key: keyOf(number), value: bodyOf(number) });
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 

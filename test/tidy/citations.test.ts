@@ -36,14 +36,11 @@ describe('the tests named by the documents', () => {
     'docs/rasa.md',
     'docs/reliability.md',
     'docs/security.md',
-  ])(
-    'of %s exist',
-    (document) => {
-      const text = textOf(document);
-      expect(citations(text).length).toBeGreaterThan(5);
-      expect(unknown(text)).toEqual([]);
-    },
-  );
+  ])('of %s exist', (document) => {
+    const text = textOf(document);
+    expect(citations(text).length).toBeGreaterThan(5);
+    expect(unknown(text)).toEqual([]);
+  });
 
   it('are looked for by their full name', () => {
     const [known] = tests;

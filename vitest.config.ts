@@ -31,7 +31,7 @@ export default defineConfig({
       project('contract', 2, { ...slow, maxWorkers: 2 }),
       project('integration', 3, { ...slow, maxWorkers: 2 }),
       // One after the other: what they kill and count must not wait for somebody else's work.
-      project('fault', 4, { ...slow, maxWorkers: 1 }),
+      project('fault', 4, { ...slow, testTimeout: 1_800_000, fileParallelism: false }),
     ],
     reporters: ['default'],
   },

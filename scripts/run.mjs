@@ -8,7 +8,7 @@ import { portable } from './test/without-services.mjs';
 const basic = ['toolchain', 'dependencies'];
 const all = [...basic, 'engine', 'images'];
 const withPython = [...all, 'python'];
-const forTests = [...all, 'kerberos', 'python'];
+const forTests = [...all, 'kerberos', 'python', 'compiler'];
 const bin = (...parts) => join(root, 'node_modules', ...parts);
 const tsc = bin('typescript', 'bin', 'tsc');
 const biome = bin('@biomejs', 'biome', 'bin', 'biome');

@@ -3,6 +3,7 @@
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { fileURLToPath } from 'node:url';
+import { compiler } from './compiler.mjs';
 import { installPolicy } from './decide.mjs';
 import { dependencies } from './dependencies.mjs';
 import { engine } from './engine.mjs';
@@ -16,7 +17,7 @@ import { toolchain } from './toolchain.mjs';
 export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** Steps in order; those of one group do not need each other and run side by side. */
-const groups = [[toolchain], [dependencies, engine], [images], [kerberos], [python]];
+const groups = [[toolchain], [dependencies, engine], [images], [kerberos], [python], [compiler]];
 const names = new Map([
   ['toolchain', toolchain],
   ['dependencies', dependencies],
@@ -24,6 +25,7 @@ const names = new Map([
   ['images', images],
   ['kerberos', kerberos],
   ['python', python],
+  ['compiler', compiler],
 ]);
 
 /**
@@ -90,7 +92,9 @@ async function refuseWhenIncomplete(chosen, context) {
 async function askForPackages(chosen, context, progress) {
   if (!canInstallPackages()) return;
   const wanted = [];
-  for (const step of [engine, images, kerberos, python].filter((one) => chosen.has(one))) {
+  for (const step of [engine, images, kerberos, python, compiler].filter((one) =>
+    chosen.has(one),
+  )) {
     const found = await step.find(context).catch(() => null); // what is not found is asked for
     if (!found) wanted.push(...(await step.packages()));
   }

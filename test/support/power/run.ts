@@ -1,0 +1,185 @@
+/**
+ * A writer and a relay on a machine whose power is cut again and again, until as many cuts as
+ * wanted found something unconfirmed; then everything is drained and accounted for.
+ */
+import { randomUUID } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { openStatus } from '../../../src/index.ts';
+import type { Findings } from '../../../src/testing/checker.ts';
+import type { KafkaBroker } from '../kafka.ts';
+import { until } from '../wait.ts';
+import { Account } from './account.ts';
+import type { CutCounts } from './disk-file.ts';
+import { type Machine, type Order, Power } from './power.ts';
+import { Random } from './random.ts';
+
+const lanes = 2;
+const groupEvents = 20;
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly how: 'library' | 'unsynced';
+  /** Cuts that have to count. */
+  readonly cuts: number;
+  /** What every relay meets once it delivers; it goes on delivering before the power is cut. */
+  readonly relayMeets?: Order;
+}
+
+export interface RunReport extends Omit<Findings, 'examples'>, CutCounts {
+  readonly seed: number;
+  readonly how: RunOptions['how'];
+  readonly cuts: number;
+  readonly cutsCounted: number;
+  /** What the looks at the file found that must not be. */
+  readonly damage: readonly string[];
+  readonly examples: readonly string[];
+  /** A line a cut, for whoever looks for the cause. */
+  readonly story: readonly string[];
+}
+
+export class PowerRun {
+  readonly #kafka: KafkaBroker;
+  readonly #options: RunOptions;
+  readonly #random: Random;
+  readonly #power = new Power();
+  readonly #topic = `power-${randomUUID()}`;
+  readonly #account = new Account(this.#topic);
+  readonly #damage: string[] = [];
+  readonly #story: string[] = [];
+  #readable = true;
+  readonly #sum = { cuts: 0, cutsCounted: 0, unsyncedWrites: 0, kept: 0, dropped: 0, torn: 0 };
+
+  constructor(kafka: KafkaBroker, options: RunOptions) {
+    this.#kafka = kafka;
+    this.#options = options;
+    this.#random = new Random(options.seed);
+  }
+
+  async run(): Promise<RunReport> {
+    const { seed, how, cuts } = this.#options;
+    const cutsMax = cuts * 3; // some find nothing unconfirmed
+    try {
+      await this.#kafka.createTopic(this.#topic);
+      while (this.#sum.cutsCounted < cuts && this.#sum.cuts < cutsMax) {
+        await this.#live();
+        if (this.#damage.length > 0) break; // what is damaged need not start again
+      }
+      const findings = await this.#drain();
+      return { seed, how, ...this.#sum, ...findings, damage: this.#damage, story: this.#story };
+    } finally {
+      await this.#power.close();
+    }
+  }
+
+  /** One life of the machine, from its start to the end of its power. */
+  async #live(): Promise<void> {
+    const { how } = this.#options;
+    const random = this.#random;
+    const from = this.#account.lastIssued + 1;
+    const events = { path: this.#power.db, topic: this.#topic, lanes, groupEvents };
+    const writer = this.#power.start('test/support/power/writer.ts', { ...events, from, how });
+    // The first relay finds a file; later ones start beside the writer.
+    if (from === 1) await accepted(writer, 1);
+    const relay = this.#startRelay();
+    await relay.child.line('"delivered"', 60_000);
+    writer.child.write('go\n');
+    await this.#goOnAfterFault(relay);
+    await accepted(writer, random.between(40, 400));
+    const machine = random.pick([writer, writer, relay]);
+    await this.#pull(machine);
+    const counts = await this.#power.cut(random);
+    this.#account.take(writer.child.lines);
+    this.#count(counts);
+    const { lastIssued } = this.#account;
+    const died = machine === writer ? 'writer' : 'relay';
+    const facts = { died, lastIssued, lastSeq: this.#account.lastSeq, ...counts };
+    this.#story.push(JSON.stringify(facts));
+    this.#look();
+  }
+
+  async #goOnAfterFault(relay: Machine): Promise<void> {
+    const { relayMeets } = this.#options;
+    if (relayMeets === undefined) return;
+    relay.order(relayMeets);
+    await until('the order is taken', relay.orderTaken, { timeoutMs: 60_000 });
+    const before = delivered(relay);
+    // Each settles by a sync; those that failed are behind when as many and more went well.
+    const wanted = before + (relayMeets.times ?? 1) + (relayMeets.skip ?? 0) + 5;
+    await until('it goes on', () => delivered(relay) >= wanted, { timeoutMs: 60_000 });
+  }
+
+  /** By hand, or at some change that one of the processes is about to make. */
+  async #pull(machine: Machine): Promise<void> {
+    if (this.#random.chance(0.2)) return;
+    machine.order({ what: 'cut', skip: this.#random.between(0, 40) });
+    await machine.child.ended;
+  }
+
+  #startRelay(): Machine {
+    return this.#power.start('test/fault/relay-child.ts', {
+      db: this.#power.db,
+      brokers: [this.#kafka.address],
+      batchEvents: 50,
+      // What is delivered is deleted at once: pruning and shrinking write, too.
+      retentionMs: 0,
+    });
+  }
+
+  #count(counts: CutCounts): void {
+    this.#sum.cuts += 1;
+    if (counts.unsyncedWrites > 0) this.#sum.cutsCounted += 1;
+    for (const name of ['unsyncedWrites', 'kept', 'dropped', 'torn'] as const) {
+      this.#sum[name] += counts[name];
+    }
+  }
+
+  #look(): void {
+    const { integrity, lastSeq, cursors, seqs } = this.#power.look();
+    const { lastSeq: told, keys } = this.#account;
+    const note = (what: string) => this.#damage.push(`cut ${this.#sum.cuts}: ${what}`);
+    this.#readable = integrity === 'ok';
+    if (!this.#readable) return void note(integrity);
+    if (lastSeq < told) note(`seq ${told} was accepted, the file has ${lastSeq}`);
+    const isPending = (seq: number, key: string) => seq > (cursors[this.#laneOf(key)] ?? 0);
+    const missing = [...keys].filter(([seq, key]) => isPending(seq, key) && !seqs.has(seq));
+    const [first] = missing;
+    if (first !== undefined)
+      note(`${missing.length} pending are missing, the first is ${first[0]}`);
+  }
+
+  #laneOf(key: string): number {
+    return crc32(`${this.#topic}\0${key}`) % lanes;
+  }
+
+  /** With a relay alone, until nothing is pending; a file that cannot be read is left alone. */
+  async #drain(): Promise<Findings> {
+    if (this.#readable) {
+      const relay = this.#startRelay();
+      await relay.child.line('"started"', 60_000);
+      const status = openStatus(this.#power.db);
+      try {
+        const nothing = () => status.read().pending === 0;
+        await until('nothing pending', nothing, { timeoutMs: 60_000 });
+      } finally {
+        status.close();
+      }
+      await this.#power.killAll();
+    }
+    return this.#account.check(await this.#kafka.consume(this.#topic, 'end'));
+  }
+}
+
+const delivered = ({ child }: Machine) =>
+  child.lines.filter((line) => line.includes('"delivered"')).length;
+
+function accepted(writer: Machine, count: number): Promise<unknown> {
+  let ended: string | null = null;
+  void writer.child.ended.then(() => {
+    ended = writer.child.errors.join('\n');
+  });
+  const enough = () => {
+    if (ended !== null) throw new Error(`the writer ended: ${ended}`);
+    return writer.child.lines.filter((line) => line.startsWith('{"accepted')).length >= count;
+  };
+  return until(`${count} accepted events`, enough, { timeoutMs: 60_000, everyMs: 5 });
+}

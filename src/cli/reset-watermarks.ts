@@ -7,7 +7,7 @@ const examples = `
 Examples:
   outbox-relay reset-watermarks --db shop.db --reason "restored from the copy of Monday"
 
-What Kafka has beyond the cursors of the file is sent once more. A running relay goes on by itself.`;
+What Kafka has beyond the cursors of the file is sent once more. A relay that runs goes on.`;
 
 export function addResetWatermarksCommand(program: Command): void {
   const command = program

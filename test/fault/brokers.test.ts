@@ -11,6 +11,7 @@ import { allDelivered, Scene } from '../support/scene.ts';
 import { until } from '../support/wait.ts';
 import { byForm, Chance, report } from './form.ts';
 import { WatchedDriver } from './watched-driver.ts';
+import { witnessOf } from './witness.ts';
 
 const killsWanted = byForm({ short: 2, full: 12 });
 const eventsPerKill = byForm({ short: 1_500, full: 5_000 });
@@ -89,7 +90,7 @@ describe('a broker that is killed with sends under way', () => {
       while (counted < killsWanted) {
         if (await killOnce(subject, chance, times)) counted += 1;
       }
-      const { examples, ...facts } = await scene.account(kafka);
+      const { examples, ...facts } = await scene.account(witnessOf(kafka, delivery));
       const { firstDeliveryMs, drainedMs } = times;
       const slowest = Math.max(...firstDeliveryMs);
       report('broker kills', {

@@ -67,7 +67,7 @@ describe.runIf(isFull)('one broker of three that is lost', () => {
           await scene.drained(relay, 120_000);
           await cluster.isWhole(scene.topic);
         }
-        const { examples, ...facts } = await scene.accountAt(cluster.address);
+        const { examples, ...facts } = await scene.account(cluster.committed);
         report('one of three brokers', {
           ...{ delivery, seed: chance.seed, losses: lossesWanted, ...facts },
         });

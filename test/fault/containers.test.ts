@@ -14,6 +14,7 @@ import { onLinux } from '../support/platform.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
 import { until } from '../support/wait.ts';
 import { byForm, report } from './form.ts';
+import { witnessOf } from './witness.ts';
 
 const rounds = byForm({ short: 1, full: 5 });
 const eventsAtOnce = byForm({ short: 400, full: 2_000 });
@@ -33,7 +34,7 @@ afterEach(async () => {
   await kafka.stop();
 });
 
-/** This repository and this Node in a container, with nothing else of the machine but the volume. */
+/** This repository and this Node in a container, with nothing else but the volume. */
 async function startRelay(delivery: Delivery): Promise<Container> {
   const how = { delivery, createTopics: 'never', batchEvents: 50, leaseMs, sendTimeoutMs: 2_000 };
   const given = { db: scene.db, brokers: [kafka.address], ...how };
@@ -83,7 +84,7 @@ describe.runIf(onLinux)('two relays in containers of their own, on one volume', 
         await second.unpause();
         await drained();
       }
-      const { examples, ...facts } = await scene.account(kafka);
+      const { examples, ...facts } = await scene.account(witnessOf(kafka, delivery));
       report('two containers', { delivery, kills: rounds, freezes: rounds, ...facts });
       expect({ ...facts, examples }).toMatchObject(allDelivered);
       if (delivery === 'exactly-once') expect(facts).toMatchObject({ duplicated: 0 });

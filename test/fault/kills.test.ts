@@ -18,6 +18,7 @@ import { KafkaBroker } from '../support/kafka.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
 import { until } from '../support/wait.ts';
 import { byForm, Chance, report } from './form.ts';
+import { witnessOf } from './witness.ts';
 
 const logSteps: readonly DrainStep[] = ['claimed', 'read', 'checked', 'sent', 'settled'];
 const heldSteps: readonly DrainStep[] = ['heldMarked', 'heldSent', 'heldSettled'];
@@ -109,7 +110,10 @@ describe('a relay that is killed at every step, again and again', () => {
         counts.set(step, (counts.get(step) ?? 0) + 1);
       }
       await drain(delivery);
-      const findings = await scene.account(kafka, 60_000, [scene.topic, asideOf(scene)]);
+      const findings = await scene.account(witnessOf(kafka, delivery), 60_000, [
+        scene.topic,
+        asideOf(scene),
+      ]);
       const { examples, ...facts } = findings;
       report('kills', { delivery, seed: chance.seed, steps: Object.fromEntries(counts), ...facts });
       expect(findings).toMatchObject(allDelivered);

@@ -9,6 +9,7 @@ import type { Delivery } from '../../src/relay/lane-parts.ts';
 import { allDelivered } from '../support/scene.ts';
 import { type Fault, faults, waitOf } from './faults.ts';
 import { byForm, Chance, report } from './form.ts';
+import { witnessOf } from './witness.ts';
 import { World } from './world.ts';
 
 const rounds = byForm({ short: 1, full: 4 });
@@ -16,7 +17,7 @@ const eventsAtOnce = byForm({ short: 300, full: 2_000 });
 /** Ten times what is promised, on a real clock. */
 const firstDeliveryMsMax = 20_000;
 
-/** Returns how long the first delivery took after an outage, milliseconds; `null`: there was none. */
+/** How long the first delivery took after an outage, milliseconds; `null`: there was none. */
 async function suffer(world: World, fault: Fault, chance: Chance): Promise<number | null> {
   const { scene, kafka } = world;
   scene.enqueue(eventsAtOnce);
@@ -56,7 +57,10 @@ describe('two relays and an application, beside everything that goes wrong', () 
             done.push(fault.name);
           }
         }
-        const { examples, ...facts } = await world.scene.account(world.kafka, 120_000);
+        const { examples, ...facts } = await world.scene.account(
+          witnessOf(world.kafka, delivery),
+          120_000,
+        );
         report('nemesis', {
           ...{ delivery, seed: chance.seed, faults: done.length, ...facts },
           firstDeliveryMs: { median: percentile(firstMs, 0.5), max: Math.max(...firstMs) },

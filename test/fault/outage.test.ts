@@ -9,6 +9,7 @@ import { KafkaBroker } from '../support/kafka.ts';
 import { RedisServer } from '../support/redis.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
 import { byForm, report } from './form.ts';
+import { witnessOf } from './witness.ts';
 
 const outageMs = byForm({ short: 4_000, full: 600_000 });
 const retry = byForm({
@@ -59,7 +60,7 @@ describe('an outage that is longer than the whole retry budget', () => {
       const firstDeliveryMs = Math.round(performance.now() - backMs);
       await scene.drained(relay, 120_000);
       const drainedMs = Math.round(performance.now() - backMs);
-      const { examples, ...facts } = await scene.account(kafka);
+      const { examples, ...facts } = await scene.account(witnessOf(kafka, delivery));
       const budgetMs = retry.retries * retry.delayMs;
       const figures = { outageMs, budgetMs, firstDeliveryMs, drainedMs };
       report('long outage', { delivery, ...figures, ...facts });

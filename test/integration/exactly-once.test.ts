@@ -87,7 +87,7 @@ describe('killed', () => {
     const status = statusOf();
     await until('all is delivered', () => status.read().pending === 0);
     await enqueueLast(status);
-    expect(await scene.account(kafka)).toMatchObject({ ...once, delivered: 1_260 });
+    expect(await scene.account(kafka.committed)).toMatchObject({ ...once, delivered: 1_260 });
     expect(status.read()).toMatchObject({ delivered: 1_260, held: 0 });
   });
 
@@ -112,7 +112,7 @@ describe('killed', () => {
       await startRelay({ retry });
       await until('all is delivered', () => status.read().delivered === 700);
       const topics = [scene.topic, missing];
-      const account = await scene.account(kafka, 60_000, topics);
+      const account = await scene.account(kafka.committed, 60_000, topics);
       expect(account).toMatchObject({ ...once, delivered: 700 });
     },
   );
@@ -134,7 +134,7 @@ describe('a relay that is frozen beyond its lease and woken', () => {
     scene.enqueue(500);
     await until('all is delivered', () => status.read().pending === 0);
     await enqueueLast(status);
-    expect(await scene.account(kafka)).toMatchObject({ ...once, delivered: 1_560 });
+    expect(await scene.account(kafka.committed)).toMatchObject({ ...once, delivered: 1_560 });
   });
 });
 

@@ -14,6 +14,7 @@ import {
 } from 'kafkajs';
 import { Container } from './container.ts';
 import { kafkaImage } from './images.ts';
+import { javaWitness, type Witness } from './java-consumer.ts';
 import { hasLeaders } from './kafka.ts';
 import { freePort } from './ports.ts';
 import { TcpProxy } from './proxy.ts';
@@ -212,6 +213,10 @@ export class KafkaPair {
       }
     };
     await until('every replica is in sync', isSo, { timeoutMs: 60_000, everyMs: 50 });
+  }
+
+  get committed(): Witness {
+    return javaWitness(this.#containers[0]);
   }
 
   async stop(): Promise<void> {

@@ -13,6 +13,7 @@ import {
   type TestRecord,
 } from '../../src/testing/kafka-client.ts';
 import { kafkaImage } from './images.ts';
+import { javaWitness, type Witness } from './java-consumer.ts';
 
 export type { KafkaListener as Listener, TestRecord as Consumed };
 export { hasLeaders };
@@ -45,6 +46,11 @@ export class KafkaBroker {
   /** Everything in the topic, per partition in order, once `done` says that it is enough. */
   consume(topic: string, done: Enough, timeoutMs = 60_000): Promise<TestRecord[]> {
     return this.#kafka.consume(topic, done, { timeoutMs });
+  }
+
+  /** What reads transactions right; slower. */
+  get committed(): Witness {
+    return javaWitness(this.container);
   }
 
   /** For good. */

@@ -21,7 +21,8 @@ import {
   checkDelivery,
   type Findings,
 } from '../../src/testing/checker.ts';
-import { type Consumed, consumeFrom, type KafkaBroker } from './kafka.ts';
+import type { Witness } from './java-consumer.ts';
+import type { Consumed } from './kafka.ts';
 import { until } from './wait.ts';
 
 export class Scene {
@@ -77,7 +78,7 @@ export class Scene {
 
   /** Reads the topics with an independent consumer until every accepted event is there. */
   async account(
-    kafka: Pick<KafkaBroker, 'consume'>,
+    kafka: Witness,
     timeoutMs = 60_000,
     topics: readonly string[] = [this.topic],
   ): Promise<Findings> {
@@ -91,11 +92,6 @@ export class Scene {
       records.push(...(await kafka.consume(topic, all, timeoutMs)));
     }
     return this.check(records);
-  }
-
-  /** As {@link Scene.account}, from brokers that are no {@link KafkaBroker}. */
-  accountAt(address: string): Promise<Findings> {
-    return this.account({ consume: (topic, done) => consumeFrom(address, topic, done) });
   }
 
   check(records: readonly Consumed[]): Findings {

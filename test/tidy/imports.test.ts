@@ -6,6 +6,7 @@ import { filesOf, type Import, importsIn, textOf } from './project.ts';
 const storeSeam = [
   'src/outbox/lease.ts',
   'src/outbox/held.ts',
+  'src/outbox/recovery.ts',
   'src/outbox/store.ts',
   'src/outbox/operator.ts',
 ];

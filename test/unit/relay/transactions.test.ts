@@ -200,7 +200,7 @@ describe('watermarks', () => {
   });
 });
 
-it('a relay that delivers at least once goes on where one with transactions has ended', async () => {
+it('at least once goes on where a relay with transactions has ended', async () => {
   bad.add('b:1');
   bench.appendKeyed('orders', 'b:1');
   await bench.core.start();

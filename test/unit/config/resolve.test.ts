@@ -35,6 +35,7 @@ describe('defaults', () => {
       redisPrefix: '{outbox-relay}',
       retry: { retries: 60, delayMs: 5_000, backoff: 'fixed', maxDelayMs: 300_000, jitter: 0 },
       deadLetter: { order: 'block', topic: null },
+      delivery: 'at-least-once',
       bounds: {},
       governor: { eventsPerSecond: null, bytesPerSecond: null },
       security: { tls: null, login: null },

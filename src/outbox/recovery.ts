@@ -24,13 +24,20 @@ export interface LaneRecovery {
 
 export interface RecoveryStore {
   read(lane: number): LaneRecovery;
+  /** As in {@link LaneRecovery}; an operator may change it at any time. */
+  incarnation(): string;
+  /** Whether a run has left transactions open, or events set aside that no cursor has passed. */
+  isLeft(lane: number): boolean;
   /** Id of an event of this lane's log; `null`: there is none of this seq in it. */
   idOf(lane: number, seq: number): string | null;
   /** Events of the lane above `afterSeq`, up to and including `seq`, that are set aside. */
   countAside(lane: number, afterSeq: number, seq: number): number;
   /** Says that transactions may be committed from now on that are not settled here. */
   begin(lease: Lease): Promise<boolean>;
-  /** Says that all are settled; without effect when somebody has claimed the lane since. */
+  /**
+   * Says that all are settled, and takes back what was set aside for one that was not made. Without
+   * effect when somebody has claimed the lane since.
+   */
   end(lane: number, fence: number): Promise<void>;
   /** Sets events aside that the transaction about to be sent will pass. */
   setAside(lease: Lease, holds: readonly Hold[]): Promise<boolean>;

@@ -123,7 +123,7 @@ export class LaneDrainer {
   /** What a relay with transactions has set aside for one that it did not settle is sent again. */
   async #leaveTransactions(lease: Lease): Promise<boolean> {
     const { recovery } = this.#parts.store;
-    if (this.#known?.fence === lease.fence || !recovery.read(this.lane).open) return true;
+    if (this.#known?.fence === lease.fence || !recovery.isLeft(this.lane)) return true;
     if (!(await recovery.passTo(lease, 0))) {
       this.#journal.leaseLost(lease);
       return false;

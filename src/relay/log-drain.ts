@@ -109,6 +109,7 @@ export class LogDrain {
   async #sendOnce({ work, batch }: Sent, transactions: LaneTransactions): Promise<Progress> {
     const { store, onStep } = this.#parts;
     const aside = this.#leftOut.holdsOf(batch);
+    transactions.begin();
     if (aside.length > 0) {
       const isKept = await this.#keepPauses(work, batch);
       const set = () => store.recovery.setAside(work.lease, aside);

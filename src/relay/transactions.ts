@@ -41,6 +41,8 @@ export class LaneTransactions {
   readonly #parts: LaneParts;
   readonly #journal: LaneJournal;
   #sender: TransactionalSender | null = null;
+  /** Of the file when the sender was made. */
+  #incarnation = '';
   /** Of the lease that it was opened with, or the next one of ours. */
   #fence = 0;
   /** Kafka may have a transaction that is not settled here; `null`: the file knows. */
@@ -60,6 +62,10 @@ export class LaneTransactions {
    */
   async ready(work: TransactionWork): Promise<Readiness> {
     const { fence } = work.lease;
+    // An operator has given up what Kafka says: from now on it is asked under another name.
+    if (this.#sender !== null && this.#parts.store.recovery.incarnation() !== this.#incarnation) {
+      await this.#drop();
+    }
     const isOurs = this.#fence === fence || this.#fence === fence - 1;
     const isFresh = this.#parts.clock.monotonic() - this.#markedAtMs < markAgainMs;
     if (isOurs && isFresh && this.#sender?.isOpen === true && this.#doubt === false) {
@@ -96,7 +102,8 @@ export class LaneTransactions {
   #createSender(): TransactionalSender {
     const { driver, store } = this.#parts;
     const { outboxId, lanes } = store.identity;
-    const { incarnation } = store.recovery.read(this.#lane);
+    const incarnation = store.recovery.incarnation();
+    this.#incarnation = incarnation;
     invariant(driver.createTransactionalSender !== undefined, 'a driver with transactions');
     return driver.createTransactionalSender(`lane-${this.#lane}`, {
       transactionalId: `${outboxId}-${this.#lane}`,
@@ -171,10 +178,15 @@ export class LaneTransactions {
     return { slot: this.#slots.held, ...toMark(mark) };
   }
 
+  /** From now on, whatever throws: the lane is opened anew before it goes on. */
+  begin(): void {
+    this.#doubt = true;
+  }
+
   /** Pair an `acked` with {@link LaneTransactions.settled}: until then it is opened anew. */
   async send(records: readonly SinkRecord[], mark: SlotMark): Promise<SendOutcome> {
     const sender = this.#sender;
-    invariant(sender !== null && this.#doubt === false, 'a lane is ready before it sends');
+    invariant(sender?.isOpen === true, 'a lane is ready before it sends');
     this.#doubt = true;
     const outcome = await sender.send(records, [mark], this.#parts.sendTimeoutMs);
     if (outcome.kind !== 'acked') this.#doubt = sender.inDoubt;
@@ -189,6 +201,13 @@ export class LaneTransactions {
   /** The file has what Kafka has. */
   settled(): void {
     if (this.#sender?.isOpen === true) this.#doubt = false;
+  }
+
+  async #drop(): Promise<void> {
+    const sender = this.#sender;
+    this.#sender = null;
+    this.#doubt = null;
+    await sender?.close();
   }
 
   /** Gives the connection up, and says that nothing is in doubt when that is so. */

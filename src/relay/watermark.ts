@@ -27,7 +27,7 @@ export function toMark({ number, from, eventId, aside }: Watermark): Mark {
 
 /** `null` when the note is of somebody else. */
 export function fromMark({ number, note }: Mark): Watermark | null {
-  const found = /^(\d+) (\S+) (\d+)$/.exec(note);
+  const found = /^(\d+) (.+) (\d+)$/.exec(note);
   if (found === null) return null;
   const [, from, id, aside] = found;
   return {

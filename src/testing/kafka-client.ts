@@ -33,7 +33,10 @@ export type Enough = number | 'end' | ((records: readonly TestRecord[]) => boole
 
 /** How {@link TestKafka.consume} reads. */
 export interface ConsumeOptions {
-  /** Whether records of open and aborted transactions are left out. Default: `read_committed`. */
+  /**
+   * Whether records of open and aborted transactions are left out. kafkajs up to 2.2.4 lets some
+   * through when several were aborted in one partition at once. Default: `read_committed`.
+   */
   readonly isolation?: 'read_committed' | 'read_uncommitted';
   /** Default: 60,000 ms. */
   readonly timeoutMs?: number;

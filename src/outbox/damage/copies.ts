@@ -32,21 +32,24 @@ interface Ends {
   readonly target: number;
 }
 
+/** Sectors that cannot be read are copied as zeros. */
 function copyStretch(ends: Ends, at: number, bytes: number): void {
   const buffer = Buffer.alloc(bytes);
-  try {
-    readSync(ends.source, buffer, 0, bytes, at);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error;
-    if (bytes > sectorBytes) {
-      const half = Math.ceil(bytes / 2 / sectorBytes) * sectorBytes;
-      copyStretch(ends, at, half);
-      copyStretch(ends, at + half, bytes - half);
-      return;
+  let done = 0;
+  while (done < bytes) {
+    try {
+      // Linux reads up to a bad sector and says so only when it is asked for that one.
+      const read = readSync(ends.source, buffer, done, bytes - done, at + done);
+      if (read === 0) break; // it has become shorter
+      done += read;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error;
+      done = Math.min(bytes, (Math.floor(done / sectorBytes) + 1) * sectorBytes);
     }
-    buffer.fill(0);
   }
-  writeSync(ends.target, buffer, 0, bytes, at);
+  for (let written = 0; written < bytes; ) {
+    written += writeSync(ends.target, buffer, written, bytes - written, at + written);
+  }
 }
 
 /**

@@ -76,10 +76,11 @@ export function rebuild(parts: RebuildParts): Rebuilt {
 const isWhole = (copy: TableCopy | undefined) =>
   copy !== undefined && copy.holes.length === 0 && copy.refused === 0;
 
-/** How far a lane has certainly been: what is settled leaves rows in one of these. */
-const proven = `max(
-  coalesce((SELECT max(last_seq) FROM outbox_ledger WHERE lane = @lane), 0),
-  coalesce((SELECT max(seq) FROM outbox_held WHERE lane = @lane), 0))`;
+/**
+ * How far a lane has certainly been. Held events prove nothing: with transactions they are set
+ * aside before the cursor passes them.
+ */
+const proven = 'coalesce((SELECT max(last_seq) FROM outbox_ledger WHERE lane = @lane), 0)';
 
 /**
  * Returns the lanes whose cursor was lost, or is beyond every seq that was given; it is then where

@@ -18,6 +18,8 @@ export interface SqliteRecoveryParts {
 export class SqliteRecoveryStore implements RecoveryStore {
   readonly #parts: SqliteRecoveryParts;
   readonly #lane: Statement;
+  readonly #incarnation: Statement;
+  readonly #left: Statement;
   readonly #sending: Statement;
   readonly #idOf: Statement;
   readonly #aside: Statement;
@@ -34,6 +36,13 @@ export class SqliteRecoveryStore implements RecoveryStore {
     const { db } = parts;
     this.#lane = db.prepare(`
       SELECT open, send_no AS sendNo, incarnation FROM outbox_lanes, outbox_meta WHERE lane = ?`);
+    this.#incarnation = db.prepare('SELECT incarnation FROM outbox_meta').pluck();
+    this.#left = db
+      .prepare(`
+        SELECT open OR EXISTS (
+          SELECT 1 FROM outbox_held AS h WHERE h.lane = l.lane AND h.seq > l.cursor)
+        FROM outbox_lanes AS l WHERE lane = ?`)
+      .pluck();
     this.#sending = db.prepare(`
       SELECT h.seq, e.id FROM outbox_held AS h JOIN outbox_events AS e ON e.seq = h.seq
       WHERE h.lane = ? AND h.send_no IS NOT NULL ORDER BY h.seq`);
@@ -66,6 +75,14 @@ export class SqliteRecoveryStore implements RecoveryStore {
     });
   }
 
+  incarnation(): string {
+    return this.#do(() => this.#incarnation.get() as string);
+  }
+
+  isLeft(lane: number): boolean {
+    return this.#do(() => this.#left.get(lane) === 1);
+  }
+
   idOf(lane: number, seq: number): string | null {
     return this.#do(() => (this.#idOf.get(seq, lane) as string | undefined) ?? null);
   }
@@ -80,7 +97,8 @@ export class SqliteRecoveryStore implements RecoveryStore {
 
   end(lane: number, fence: number): Promise<void> {
     return this.#parts.writer.write('ending transactions', () => {
-      this.#end.run(lane, fence);
+      if (this.#end.run(lane, fence).changes === 0) return;
+      this.#backTo(lane, this.#parts.lanes.read(lane)?.cursor ?? 0);
     });
   }
 
@@ -101,9 +119,13 @@ export class SqliteRecoveryStore implements RecoveryStore {
         const delivered = this.#passed.get({ lane, cursor, seq });
         this.#pass.run({ lane, seq, delivered });
       }
-      const gone = this.#takeBack.run(lane, Math.max(seq, cursor)).changes;
-      if (gone > 0) this.#takenBack.run({ lane, gone });
+      this.#backTo(lane, Math.max(seq, cursor));
     });
+  }
+
+  #backTo(lane: number, cursor: number): void {
+    const gone = this.#takeBack.run(lane, cursor).changes;
+    if (gone > 0) this.#takenBack.run({ lane, gone });
   }
 
   #asOwner(doing: string, lease: Lease, work: () => unknown): Promise<boolean> {

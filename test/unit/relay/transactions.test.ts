@@ -153,7 +153,46 @@ describe('a commit of held events', () => {
   });
 });
 
+it('what was set aside when reading fails before the send is taken back', async () => {
+  bad.add('a:1');
+  bench.appendKeyed('orders', 'a:1');
+  await bench.core.start();
+  await bench.clock.advance(1_000);
+  const { recovery } = bench.store;
+  const idOf = recovery.idOf.bind(recovery);
+  let failures = 1;
+  recovery.idOf = (lane, seq) => {
+    failures -= 1;
+    if (failures === 0) throw new Error('the disk has failed once');
+    return idOf(lane, seq);
+  };
+  bench.appendKeyed('orders', 'a:2', 'b:3');
+  await bench.clock.advance(1_000);
+  bad.clear();
+  await bench.clock.advance(60_000);
+  expect(bench.written('orders').sort()).toEqual(['a:1', 'a:2', 'b:3']);
+  expect(bench.store.summary()).toMatchObject({ delivered: 3, pending: 0, held: 0 });
+});
+
 describe('watermarks', () => {
+  it('that are given up beside a running relay are those of its next transactions', async () => {
+    bench.appendKeyed('orders', 'a:1');
+    await bench.core.start();
+    await bench.clock.advance(1_000);
+    const operator = openOperator(bench.outbox.path);
+    operator.resetWatermarks({ actor: 'ops', reason: 'another lane is stopped' });
+    operator.close();
+    bench.appendKeyed('orders', 'a:2');
+    await bench.clock.advance(1_000);
+    faults = ['unheard'];
+    isLast = true;
+    bench.appendKeyed('orders', 'a:3', 'b:4');
+    await bench.clock.advance(1_000);
+    await restart();
+    await bench.clock.advance(5_000);
+    expect(bench.written('orders').sort()).toEqual(['a:1', 'a:2', 'a:3', 'b:4']);
+  });
+
   it('that are gone are no trouble when all was settled', async () => {
     bench.appendKeyed('orders', 'a:1');
     await bench.core.start();
@@ -217,4 +256,24 @@ it('at least once goes on where a relay with transactions has ended', async () =
   expect(bench.written('orders')).toEqual(['a:2', 'b:1', 'b:3']);
   expect(bench.store.summary()).toMatchObject({ delivered: 3, pending: 0, held: 0 });
   expect(open()).toBe(0);
+});
+
+it('at least once goes on where one has stopped in an outage, with events set aside', async () => {
+  bad.add('a:1');
+  bench.appendKeyed('orders', 'a:1');
+  await bench.core.start();
+  await bench.clock.advance(1_000);
+  bench.driver.interceptSends(async () => {
+    bench.driver.goAway();
+    return { ...refusal, kind: 'outage', code: 'ECONNREFUSED' };
+  });
+  bench.appendKeyed('orders', 'a:2', 'b:3');
+  await bench.clock.advance(1_000);
+  await bench.stop();
+  expect([open(), held().length]).toEqual([0, 1]);
+  bench.driver.interceptSends(async () => null);
+  await restart({ delivery: 'at-least-once' });
+  await bench.clock.advance(40_000);
+  expect(bench.written('orders').sort()).toEqual(['a:1', 'a:2', 'b:3']);
+  expect(bench.store.summary()).toMatchObject({ delivered: 3, pending: 0, held: 0 });
 });

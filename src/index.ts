@@ -86,13 +86,17 @@ export type { DrainStep, StepHook } from './relay/lane-parts.ts';
 export type {
   Driver,
   LeadersOutcome,
+  OpenOutcome,
   PartitionAck,
   Sender,
   SendFailure,
   SendFailureKind,
   SendOutcome,
   SinkRecord,
+  SlotMark,
   TopicLeaders,
+  TransactionalSender,
+  TransactionNames,
 } from './sink/driver.ts';
 export type {
   BrokerSecurity,

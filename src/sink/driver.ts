@@ -110,6 +110,7 @@ export interface TransactionNames {
   readonly slots: number;
 }
 
+/** What Kafka has of a lane, or why that is not known. */
 export type OpenOutcome =
   /** By slot; one that has none is not in it. */
   { readonly kind: 'opened'; readonly watermarks: ReadonlyMap<number, SlotMark> } | SendFailure;

@@ -95,7 +95,7 @@ describe('a file of which one page is damaged', () => {
     expect(await repairAndRelay()).toMatchObject({ events: { lost: 0 }, outboxIdKept: true });
   });
 
-  it('the lanes: cursors are where ledger and held events prove them', async () => {
+  it('the lanes: cursors are where the ledger proves them', async () => {
     const heldBefore = file.status().held;
     file.overwritePage(file.pagesOf('outbox_lanes')[0] as number, random);
     const { lanesReset, mayRepeat } = await repairAndRelay();
@@ -104,6 +104,16 @@ describe('a file of which one page is damaged', () => {
     expect(mayRepeat).toBe(400);
     const sent = file.kafka.recordsOf('orders').length;
     expect(sent).toBe(400 - Number(file.status().held - heldBefore));
+  });
+
+  it('the lanes, with an event set aside that no cursor has passed: those before it go', async () => {
+    file.exec(`
+      INSERT INTO outbox_held (seq, lane, topic, order_key, state)
+      SELECT seq, lane, topic, key, 'blocked' FROM outbox_events
+      WHERE seq = (SELECT max(seq) FROM outbox_events);
+      UPDATE outbox_lanes SET open = 1`);
+    file.overwritePage(file.pagesOf('outbox_lanes')[0] as number, random);
+    expect((await repairAndRelay()).mayRepeat).toBe(401); // released, and pending
   });
 
   it('what is held: every event that may be held is', async () => {

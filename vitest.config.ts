@@ -21,6 +21,9 @@ const slow = {
   env: { TESTCONTAINERS_RYUK_DISABLED: 'true' },
 };
 
+/** What `npm test` has no time for is in test/fault/full. */
+const isFull = process.env['FAULT_FORM'] === 'full';
+
 export default defineConfig({
   resolve: { alias },
   test: {
@@ -31,7 +34,12 @@ export default defineConfig({
       project('contract', 2, { ...slow, maxWorkers: 2 }),
       project('integration', 3, { ...slow, maxWorkers: 2 }),
       // One after the other: what they kill and count must not wait for somebody else's work.
-      project('fault', 4, { ...slow, testTimeout: 1_800_000, fileParallelism: false }),
+      project('fault', 4, {
+        ...slow,
+        include: isFull ? ['test/fault/**/*.test.ts'] : ['test/fault/*.test.ts'],
+        testTimeout: 1_800_000,
+        fileParallelism: false,
+      }),
     ],
     reporters: ['default'],
   },

@@ -19,6 +19,8 @@ const fatal =
     ? ({ step: 'settled', signal: 'SIGKILL' } as const)
     : ({ step: 'checked', signal: 'SIGSTOP' } as const);
 let seen = 0;
+/** The lane that was frozen before its send. */
+let frozen: number | null = null;
 
 /** The records go when the cursor has moved. */
 function hasty(driver: Driver): Driver {
@@ -49,13 +51,13 @@ const relay = createRelay(options, {
     const driver = WatchedDriver.of(config);
     return mutated ? mutantOf(driver) : driver;
   },
-  onStep: (step) => {
+  onStep: (step, lane) => {
+    if (step === 'sent' && lane === frozen) process.stdout.write('sent\n');
     if (step !== fatal.step) return;
     seen += 1;
-    if (seen === on) process.kill(process.pid, fatal.signal);
+    if (seen !== on) return;
+    frozen = lane;
+    process.kill(process.pid, fatal.signal);
   },
 });
-const say = (event: string) => process.stdout.write(`${event}\n`);
-relay.on('leaseLost', () => say('leaseLost'));
-relay.on('laneFailed', ({ failure }) => say(`laneFailed ${failure.kind}`));
 await relay.start();

@@ -54,8 +54,9 @@ function beginOrResume({ form, seed, resume }: FaultOptions): FaultRun {
   return { commit, form, seed: seed ?? randomInt(2 ** 31), done: {} };
 }
 
-function filesOf({ files }: FaultOptions): string[] {
-  const all = globSync('test/fault/*.test.ts', { cwd: root }).sort();
+function filesOf({ files, form }: FaultOptions): string[] {
+  const pattern = form === 'full' ? 'test/fault/**/*.test.ts' : 'test/fault/*.test.ts';
+  const all = globSync(pattern, { cwd: root }).sort();
   return all.filter((file) => files.length === 0 || files.some((part) => file.includes(part)));
 }
 

@@ -3,12 +3,12 @@
  * transactions' coordinator and of the watermarks, too. In the full form only.
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Delivery } from '../../src/relay/lane-parts.ts';
-import { KafkaPair } from '../support/kafka-pair.ts';
-import { allDelivered, Scene } from '../support/scene.ts';
-import { until } from '../support/wait.ts';
-import { Chance, isFull, report } from './form.ts';
-import { WatchedDriver } from './watched-driver.ts';
+import type { Delivery } from '../../../src/relay/lane-parts.ts';
+import { KafkaPair } from '../../support/kafka-pair.ts';
+import { allDelivered, Scene } from '../../support/scene.ts';
+import { until } from '../../support/wait.ts';
+import { Chance, report } from '../form.ts';
+import { WatchedDriver } from '../watched-driver.ts';
 
 const lossesWanted = 5;
 const eventsPerLoss = 4_000;
@@ -28,7 +28,7 @@ afterEach(async () => {
   for (const scene of scenes.splice(0)) await scene.close();
 });
 
-describe.runIf(isFull)('one broker of three that is lost', () => {
+describe('one broker of three that is lost', () => {
   it.each<Delivery>(['at-least-once', 'exactly-once'])(
     'loses and reorders nothing: %s',
     { timeout: 900_000 },

@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => kafka?.stop());
 
 async function findingsOf(mutant: Mutant, chance: Chance, mutated: boolean): Promise<Findings> {
-  const scene = new Scene(2);
+  const scene = new Scene(mutant.lanes ?? 2);
   try {
     await kafka.createTopic(scene.topic);
     scene.enqueue(1); // makes the outbox, with its lanes

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runCommand } from '../command.ts';
 import { Endings } from '../demo/endings.ts';
 import { measureAccepting } from './accept.ts';
 import { measureDrain } from './drain.ts';
@@ -83,20 +84,11 @@ async function bench(options: BenchOptions): Promise<BenchReport> {
 const middleOf = (backlogs: readonly number[]) =>
   backlogs.toSorted((a, b) => a - b)[Math.floor(backlogs.length / 2)] as number;
 
-async function main(args: readonly string[]): Promise<number> {
-  const options = parseBenchOptions(args);
-  if (typeof options === 'string') {
-    process.stderr.write(`${options}\n\n${helpText}`);
-    return 2;
-  }
-  if (options.help) {
-    process.stdout.write(helpText);
-    return 0;
-  }
+async function run(options: BenchOptions): Promise<number> {
   const report = await bench(options);
   process.stdout.write(`${reportLines(report).join('\n')}\n`);
   if (options.jsonFile !== null) writeFileSync(options.jsonFile, toJson(report));
   return 0;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+await runCommand({ helpText, parse: parseBenchOptions, run });

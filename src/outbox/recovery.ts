@@ -18,13 +18,11 @@ export interface LaneRecovery {
   readonly sendNo: number;
   /** Held events of that send which are not settled, ascending by seq. */
   readonly sending: readonly SendingEvent[];
-  /** Changes when the file is made anew, or its watermarks are given up. */
-  readonly incarnation: string;
 }
 
 export interface RecoveryStore {
   read(lane: number): LaneRecovery;
-  /** As in {@link LaneRecovery}; an operator may change it at any time. */
+  /** Changes when the file is made anew or its watermarks are given up, at any time. */
   incarnation(): string;
   /** Whether a run has left transactions open, or events set aside that no cursor has passed. */
   isLeft(lane: number): boolean;

@@ -187,8 +187,7 @@ export class LaneDrainer {
   /** Gives the connections up, unless a drain uses them. */
   async rest(): Promise<void> {
     if (this.#parts.leases.uses(this.lane)) return;
-    await this.#log.rest();
-    await this.#sends.rest();
-    await this.#transactions?.rest();
+    // All begun at once: a drain may begin while one of them is waited for.
+    await Promise.all([this.#log.rest(), this.#sends.rest(), this.#transactions?.rest()]);
   }
 }

@@ -22,7 +22,7 @@ import {
 } from '../../src/index.ts';
 import { Child } from '../support/child.ts';
 import { CommandLine } from '../support/cli.ts';
-import { DamagedFile, pageBytes, randomOf, seedOf } from '../support/damaged-file.ts';
+import { codeOf, DamagedFile, pageBytes, randomOf, seedOf } from '../support/damaged-file.ts';
 import { onLinux, onWindows } from '../support/platform.ts';
 
 const random = randomOf(seedOf('repair-around'));
@@ -38,15 +38,6 @@ const damage = () => {
   const pages = file.pagesOf('outbox_events');
   file.overwritePage(pages.at(-2) as number, random);
 };
-
-function codeOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (error) {
-    return (error as { code: string }).code;
-  }
-  return 'done';
-}
 
 /** Puts the file in place as a kill -9 leaves it: with a log that holds events. */
 async function withLog(): Promise<void> {

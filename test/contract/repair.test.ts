@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkFile, openOutbox, type RepairReport, repairFile } from '../../src/index.ts';
-import { DamagedFile, pageBytes, randomOf, seedOf } from '../support/damaged-file.ts';
+import { codeOf, DamagedFile, pageBytes, randomOf, seedOf } from '../support/damaged-file.ts';
 
 const seed = seedOf('repair');
 let random: () => number;
@@ -18,15 +18,6 @@ beforeEach(async () => {
 afterEach(() => file.remove());
 
 const some = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
-
-function codeOf(work: () => unknown): string {
-  try {
-    work();
-  } catch (error) {
-    return (error as { code: string }).code;
-  }
-  return 'done';
-}
 
 /** Repairs, and holds the report to what a relay then delivers. */
 async function repairAndRelay(): Promise<NonNullable<RepairReport['facts']>> {
@@ -115,6 +106,12 @@ describe('a file of which one page is damaged', () => {
     file.overwritePage(file.pagesOf('outbox_lanes')[0] as number, random);
     const { mayRepeat } = await repairAndRelay();
     expect(mayRepeat).toBe(401); // what was released is pending, too
+  });
+
+  it('an index, amid a transaction: what Kafka may have may come twice', async () => {
+    file.exec('UPDATE outbox_lanes SET open = 1');
+    file.overwritePage(some(file.pagesOf('outbox_events_by_lane')), random);
+    expect((await repairAndRelay()).mayRepeat).toBe(400);
   });
 
   it('what is held: every event that may be held is', async () => {

@@ -65,6 +65,14 @@ describe('after a power cut', () => {
     expect(states({ a: 'old' }, [opened, begun, end, start])).toContain('old');
   });
 
+  it('what another has synced since is above the write in which a process died', () => {
+    const [begun] = write(0, 'dead') as [LogRecord, LogRecord];
+    expect(states({ a: 'old ' }, [opened, begun, ...write(0, 'new '), ...sync()])).toEqual([
+      'new ',
+    ]);
+    expect(states({ a: 'old ' }, [opened, begun])).toContain('dead');
+  });
+
   it('what a failed sync should have kept is not kept by the next one, until written again', () => {
     const failed = [opened, ...write(0, 'new'), ...sync(5), ...sync()];
     expect(states({ a: 'old' }, failed)).toContain('old');

@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KafkaBroker } from '../support/kafka.ts';
 import { hasPowerRig } from '../support/platform.ts';
+import { errnos } from '../support/power/power.ts';
 import { PowerRun, type RunOptions, type RunReport } from '../support/power/run.ts';
 import { isFull as full, report as tell } from './form.ts';
 
@@ -36,6 +37,13 @@ describe.runIf(hasPowerRig())('a power cut', () => {
       expect(report).toMatchObject({ ...nothing, cutsCounted: cuts });
       expect(report.dropped + report.torn).toBeGreaterThan(0);
     }
+  });
+
+  it('loses nothing either after a relay met a failed sync', async () => {
+    const relayMeets = { what: 'sync', errno: errnos.EIO, times: 3 } as const;
+    const cuts = full ? 10 : 2;
+    const report = await run({ seed: first, how: 'library', cuts, relayMeets });
+    expect(report).toMatchObject({ ...nothing, cutsCounted: cuts });
   });
 
   // The mutant: it shows that these cuts would see a loss.

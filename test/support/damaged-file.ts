@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { createRelay, openOutbox, openStatus } from '../../src/index.ts';
 import { MemoryDriver } from '../../src/sink/memory.ts';
+import { runSql } from './sql.ts';
 import { until } from './wait.ts';
 
 /** Small generator of a known sequence (mulberry32), as Math.random cannot be repeated. */
@@ -64,15 +65,7 @@ export class DamagedFile {
   readonly #deliveredBefore: string[] = [];
 
   sql<T = Record<string, unknown>>(text: string): T[] {
-    const db = new Database(this.path);
-    try {
-      const statement = db.prepare(text);
-      if (statement.reader) return statement.all() as T[];
-      statement.run();
-      return [];
-    } finally {
-      db.close();
-    }
+    return runSql(this.path, text);
   }
 
   exec(text: string): void {
@@ -189,4 +182,14 @@ export class DamagedFile {
   remove(): void {
     rmSync(this.folder, { recursive: true, maxRetries: 5 });
   }
+}
+
+/** The code of the error that it throws; `done`: it throws none. */
+export function codeOf(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+  return 'done';
 }

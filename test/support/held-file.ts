@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { openOutbox } from '../../src/index.ts';
+import { runSql } from './sql.ts';
 
 export type State = 'retrying' | 'blocked' | 'dead' | 'skipped' | 'delivered' | 'pending';
 
@@ -15,15 +15,7 @@ export class HeldFile {
   readonly path = join(this.folder, 'outbox.db');
 
   sql<T = unknown>(text: string): T[] {
-    const db = new Database(this.path);
-    try {
-      const statement = db.prepare(text);
-      if (statement.reader) return statement.all() as T[];
-      statement.run();
-      return [];
-    } finally {
-      db.close();
-    }
+    return runSql(this.path, text);
   }
 
   /** One lane; events of the topic `orders` in their order as `key:state`, pending ones last. */

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import type { RetryPolicy } from '../../src/core/retry.ts';
 import { openSqliteOutbox, type SqliteOutbox } from '../../src/outbox/sqlite/open.ts';
 import type { OutboxStore } from '../../src/outbox/store.ts';
@@ -16,6 +15,7 @@ import { createInProcessTrigger } from '../../src/trigger/in-process.ts';
 import type { DrainHandler, TriggerEvents } from '../../src/trigger/trigger.ts';
 import { FakeClock } from './clock.ts';
 import { encodedEvent } from './encoded.ts';
+import { runSql } from './sql.ts';
 
 /** Removed when the process ends. */
 const folder = mkdtempSync(join(tmpdir(), 'outbox-relay-bench-'));
@@ -121,15 +121,7 @@ export class RelayBench {
 
   /** As another process would: on a connection of its own. */
   sql(text: string): unknown[] {
-    const db = new Database(this.outbox.path);
-    try {
-      const statement = db.prepare(text);
-      if (statement.reader) return statement.all();
-      statement.run();
-      return [];
-    } finally {
-      db.close();
-    }
+    return runSql(this.outbox.path, text);
   }
 
   appendTo(topic: string, partition: number, value: string): void {

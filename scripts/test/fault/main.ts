@@ -4,8 +4,9 @@
 import { execFileSync } from 'node:child_process';
 import { randomInt, randomUUID } from 'node:crypto';
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runCommand } from '../../command.ts';
 import { leftovers, removeLeftovers } from '../leftovers.ts';
 import { runTests } from '../suites.ts';
 import { summarise } from '../summary.ts';
@@ -16,30 +17,20 @@ import { parseFigures, toMarkdown } from './tables.ts';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const folder = join(root, '.fault');
 const stateFile = join(folder, 'run.json');
-const figuresFile = join(folder, 'figures.jsonl');
 
-async function main(args: readonly string[]): Promise<number> {
-  const options = parseFaultOptions(args);
-  if (typeof options === 'string') {
-    process.stderr.write(`${options}\n\n${helpText}`);
-    return 2;
-  }
-  if (options.help) {
-    process.stdout.write(helpText);
-    return 0;
-  }
+async function run(options: FaultOptions): Promise<number> {
   const session = randomUUID();
   process.env['OUTBOX_RELAY_TEST_SESSION'] = session;
-  let run = beginOrResume(options);
+  let state = beginOrResume(options);
   const files = filesOf(options);
   for (const [index, file] of files.entries()) {
     const place = `${index + 1} of ${files.length}: ${file}`;
-    process.stdout.write(`\n── ${place}${isDone(run, file) ? ' (done before)' : ''}\n`);
-    if (!isDone(run, file)) run = await runFile(run, file);
+    process.stdout.write(`\n── ${place}${isDone(state, file) ? ' (done before)' : ''}\n`);
+    if (!isDone(state, file)) state = await runFile(state, file);
   }
   const left = await leftovers(session);
   await removeLeftovers(left);
-  return tell(run, { left, jsonFile: options.jsonFile });
+  return tell(state, { left, jsonFile: options.jsonFile });
 }
 
 function beginOrResume({ form, seed, resume }: FaultOptions): FaultRun {
@@ -62,6 +53,8 @@ function filesOf({ files, form }: FaultOptions): string[] {
 
 async function runFile(run: FaultRun, file: string): Promise<FaultRun> {
   const startMs = performance.now();
+  const figuresFile = figuresOf(file);
+  rmSync(figuresFile, { force: true }); // of a try that failed
   const env = { FAULT_FORM: run.form, FAULT_SEED: String(run.seed), FAULT_REPORT: figuresFile };
   const counts = await runTests(['fault'], { files: [file], env });
   const seconds = (performance.now() - startMs) / 1_000;
@@ -75,7 +68,7 @@ function tell(
   run: FaultRun,
   { left, jsonFile }: { readonly left: readonly string[]; readonly jsonFile: string | null },
 ): number {
-  const figures = parseFigures(readFigures());
+  const figures = Object.keys(run.done).flatMap((file) => parseFigures(readFigures(file)));
   const { lines, ok } = summarise(Object.values(run.done), left, false);
   process.stdout.write(`\n${toMarkdown(figures).join('\n')}\n${lines.join('\n')}\n`);
   process.stdout.write(`seed ${run.seed}: npm run test:fault -- --again --seed ${run.seed}\n`);
@@ -83,12 +76,14 @@ function tell(
   return ok ? 0 : 1;
 }
 
-function readFigures(): string {
+const figuresOf = (file: string) => join(folder, `${basename(file, '.test.ts')}.jsonl`);
+
+function readFigures(file: string): string {
   try {
-    return readFileSync(figuresFile, 'utf8');
+    return readFileSync(figuresOf(file), 'utf8');
   } catch {
-    return ''; // no file has got so far
+    return ''; // it has none
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
+await runCommand({ helpText, parse: parseFaultOptions, run });

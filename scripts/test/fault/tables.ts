@@ -4,7 +4,7 @@ export interface Figures {
   readonly [name: string]: unknown;
 }
 
-/** One line of JSON per row; the last of those that are about the same thing counts. */
+/** One line of JSON per row. */
 export function parseFigures(text: string): Figures[] {
   const lines = text.split('\n').filter((line) => line !== '');
   return lines.map((line) => JSON.parse(line) as Figures);

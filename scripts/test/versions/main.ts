@@ -5,26 +5,18 @@
 import { randomUUID } from 'node:crypto';
 import { globSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { runCommand } from '../../command.ts';
 import { leftovers, removeLeftovers } from '../leftovers.ts';
 import { runTests } from '../suites.ts';
 import { withoutServices } from '../without-services.mjs';
 import { provideImages, type RowImages, versionsOf } from './images.ts';
-import { helpText, parseVersionsOptions } from './options.ts';
+import { helpText, parseVersionsOptions, type VersionsOptions } from './options.ts';
 import { type Outcome, reportOf } from './report.ts';
 import type { Row } from './rows.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-async function main(args: readonly string[]): Promise<number> {
-  const options = parseVersionsOptions(args);
-  if (typeof options === 'string') {
-    process.stderr.write(`${options}\n\n${helpText}`);
-    return 2;
-  }
-  if (options.help) {
-    process.stdout.write(helpText);
-    return 0;
-  }
+async function run(options: VersionsOptions): Promise<number> {
   const session = randomUUID();
   process.env['OUTBOX_RELAY_TEST_SESSION'] = session;
   const files = options.files.length > 0 ? options.files : testsOfServices();
@@ -64,4 +56,4 @@ async function runRow(row: Row, files: readonly string[]): Promise<Outcome> {
   return { row, versions, seconds: (performance.now() - startMs) / 1_000, ...counts };
 }
 
-process.exitCode = await main(process.argv.slice(2));
+await runCommand({ helpText, parse: parseVersionsOptions, run });

@@ -3,7 +3,7 @@
  *
  * Whatever is not known is taken for the case that loses nothing: an event that may be pending is
  * sent again, one that may be held is held. A cursor is never set behind what proves that it was
- * further: every settled batch has its rows in the ledger, and whatever is held stands below it.
+ * further: every batch that was delivered has its rows in the ledger.
  */
 import type { RepairFacts } from '../integrity.ts';
 import type { Database } from '../sqlite/database.ts';
@@ -33,6 +33,10 @@ export type Rebuilt = Omit<RepairFacts, 'outboxId' | 'outboxIdKept' | 'log' | 't
 /** In many transactions: nobody sees the new file before all of it is done. */
 export function rebuild(parts: RebuildParts): Rebuilt {
   const { db, copies, logLost } = parts;
+  const lanesOpen = db
+    .prepare('SELECT lane FROM outbox_lanes WHERE open')
+    .pluck()
+    .all() as number[];
   const lanesReset = mendLanes(db, parts.lanes);
   const again = db.prepare(`DELETE FROM outbox_held WHERE seq > (
     SELECT cursor FROM outbox_lanes AS l WHERE l.lane = outbox_held.lane)`);
@@ -55,7 +59,8 @@ export function rebuild(parts: RebuildParts): Rebuilt {
   const lost = known?.pending ?? missingNumbers(db, numbers.before) + lostHeld;
   forgetDedupe(db, missing);
   mendCounters(db, numbers.sequence, pending);
-  const repeated = logLost ? pending : pendingOf(db, lanesReset);
+  // Kafka may have what an open lane was sending, and is not asked about it any more.
+  const repeated = logLost ? pending : pendingOf(db, [...new Set([...lanesReset, ...lanesOpen])]);
   return {
     events: {
       read: (copies.get('outbox_events')?.read ?? 0) + found,

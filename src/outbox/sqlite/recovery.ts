@@ -34,8 +34,7 @@ export class SqliteRecoveryStore implements RecoveryStore {
   constructor(parts: SqliteRecoveryParts) {
     this.#parts = parts;
     const { db } = parts;
-    this.#lane = db.prepare(`
-      SELECT open, send_no AS sendNo, incarnation FROM outbox_lanes, outbox_meta WHERE lane = ?`);
+    this.#lane = db.prepare('SELECT open, send_no AS sendNo FROM outbox_lanes WHERE lane = ?');
     this.#incarnation = db.prepare('SELECT incarnation FROM outbox_meta').pluck();
     this.#left = db
       .prepare(`
@@ -70,7 +69,7 @@ export class SqliteRecoveryStore implements RecoveryStore {
 
   read(lane: number): LaneRecovery {
     return this.#do(() => {
-      const row = this.#lane.get(lane) as { open: 0 | 1; sendNo: number; incarnation: string };
+      const row = this.#lane.get(lane) as { open: 0 | 1; sendNo: number };
       return { ...row, open: row.open === 1, sending: this.#sending.all(lane) as SendingEvent[] };
     });
   }

@@ -151,9 +151,12 @@ export class DiskFile {
 
 const endOf = ({ at, bytes }: Change) => at + (bytes?.length ?? 0);
 
-/** What is left of an older change when a newer one is on the disk. */
+/**
+ * What is left of an older change when a newer one is on the disk. One that was never done is of a
+ * process that died in it: whoever wrote there later had a lock that the dead one had lost.
+ */
 function without(older: Change, newer: Change): Change[] {
-  if (older.bytes === null || !older.done) return [older];
+  if (older.bytes === null) return [older];
   const { at, bytes } = older;
   const end = at + bytes.length;
   const newerEnd = newer.bytes === null ? Number.POSITIVE_INFINITY : newer.at + newer.bytes.length;

@@ -96,7 +96,16 @@ export interface RepairFileOptions {
   readonly onProgress?: Progress;
   /** Called between the steps; for tests that end the process there. */
   readonly onStep?: (step: RepairStep) => void;
+  /**
+   * How long a process that began to open the file meanwhile may take to give up, in ms, from 0;
+   * after it FILE_IN_USE is thrown. Only processes that this user may look into are seen, and only
+   * on Linux. Default: 30 000.
+   */
+  readonly openersMs?: number;
 }
+
+/** A busy timeout is 5 s by default, and seldom more. */
+const openersMsDefault = 30_000;
 
 /**
  * Puts what can be read of a damaged file into a new one in its place; the old file is set aside
@@ -109,6 +118,7 @@ export interface RepairFileOptions {
  */
 export function repairFile(path: string, options: RepairFileOptions = {}): RepairReport {
   const { dryRun = false, force = false, onProgress = () => {}, onStep = () => {} } = options;
-  const how = { clock: systemClock, dryRun, force, needsRepair, onProgress, onStep };
+  const { openersMs = openersMsDefault } = options;
+  const how = { clock: systemClock, dryRun, force, needsRepair, onProgress, onStep, openersMs };
   return reportOf(repairOutbox(path, { ...how, ...who(options) }), dryRun);
 }

@@ -186,6 +186,57 @@ describe('a repair', () => {
     ]);
   });
 
+  // What it does while it waits is seen in /proc alone.
+  describe.skipIf(!onLinux)('beside an application that begins to open the file', () => {
+    const begin = (timeoutMs: number) => {
+      const opened = join(file.folder, 'opened');
+      rmSync(opened, { force: true });
+      const child = Child.node('test/support/waiting-writer.ts', [
+        ...[file.path, opened, String(timeoutMs)],
+      ]);
+      const cell = new Int32Array(new SharedArrayBuffer(4));
+      while (!existsSync(opened)) Atomics.wait(cell, 0, 0, 10); // a repair blocks
+      return child;
+    };
+    beforeEach(() => {
+      file.exec("CREATE TABLE shop (name); INSERT INTO shop VALUES ('early')");
+      damage();
+    });
+
+    it.each(['copied', 'namedAside', 'oldInOneFile'])('at %s: outlasts it', async (when) => {
+      await withLog();
+      let child: Child | undefined;
+      const onStep = (step: RepairStep) => {
+        if (step === when) child = begin(2_000);
+      };
+      expect(repairFile(file.path, { onStep }).result).toBe('repaired');
+      expect(await child?.ended).toMatchObject({ signal: 'SIGKILL' });
+      expect(child?.lines).toEqual(['SQLITE_BUSY']);
+      expect(checkFile(file.path).ok).toBe(true);
+      expect(file.sql('SELECT name FROM shop')).toEqual([{ name: 'early' }]);
+    });
+
+    it('that does not give up, says so: before anything is changed, or when all is', async () => {
+      const children: Child[] = [];
+      const repairing = (when: RepairStep) => () =>
+        repairFile(file.path, {
+          openersMs: 100,
+          onStep: (step) => {
+            if (step === when) children.push(begin(600_000));
+          },
+        });
+      const before = file.bytes();
+      expect(repairing('copied')).toThrow(/shop\.db is not changed: process \d+ began to open it/);
+      await children[0]?.kill();
+      expect(file.bytes().equals(before)).toBe(true);
+      expect(repairing('namedAside')).toThrow(
+        /is repaired, and what was damaged is .*; but process/,
+      );
+      await children[1]?.kill();
+      expect(checkFile(file.path).ok).toBe(true);
+    });
+  });
+
   it('takes the application’s tables along, and what is built on them', async () => {
     file.exec(`
       PRAGMA user_version = 7;

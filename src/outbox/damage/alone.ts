@@ -10,7 +10,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { FileInUseError } from '../../core/errors.ts';
 import type { Database, DatabaseConstructor } from '../sqlite/database.ts';
 import { isBusy, isDamage } from '../sqlite/failures.ts';
-import { isOpenAnywhere } from '../sqlite/look.ts';
+import { type FileId, fileIdOf, openersOf } from '../sqlite/look.ts';
 import { addName } from './copies.ts';
 
 export interface Hold {
@@ -53,9 +53,27 @@ function lock(Constructor: DatabaseConstructor, file: string, alias: string | nu
     release();
     if (isBusy(error)) throw inUse(file, error);
     if (!isDamage(error)) throw error;
-    if (isOpenAnywhere(file)) throw inUse(file);
+    const id = fileIdOf(file);
+    if (id !== null && openersOf([id]).length > 0) throw inUse(file);
   }
   return { release };
+}
+
+const pollMs = 20;
+
+/**
+ * Waits until nobody else has one of the files open. Who waits for the lock that is held on one has
+ * it open, and once let in would take the log of whichever file has the name by then for its own.
+ * @returns the processes that still have, after `limitMs`; those of other users are not seen
+ */
+export function waitForOpeners(files: readonly FileId[], limitMs: number): number[] {
+  const endMs = performance.now() + limitMs;
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) {
+    const openers = openersOf(files);
+    if (openers.length === 0 || performance.now() >= endMs) return openers;
+    Atomics.wait(cell, 0, 0, pollMs);
+  }
 }
 
 function inUse(file: string, cause?: unknown) {

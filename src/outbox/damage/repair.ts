@@ -2,26 +2,9 @@
  * Repairs a damaged file: what can be read goes into a new one, the old one is set aside.
  *
  * Nothing is ever written to the old file. All work is done on copies beside it, which the next
- * repair removes when this one was killed. Then, each step durable before the next:
- *
- * 1. the old file and its log get second names, `<file>.damaged-<time>`: nothing changes;
- * 2. a copy with the log applied takes the file's name: the log beside it is now a repetition;
- * 3. the log's own name goes: the content is still the old one;
- * 4. the new file takes the name.
- *
- * A kill -9 between any two leaves the old content or the new one under the name, and never a file
- * beside a log of another one, which SQLite would apply to it. Without 2 the log would have to go
- * either before the old file, which loses its last commits, or after the new one is there.
+ * repair removes when this one was killed; then the new file takes the name ({@link replace}).
  */
-import {
-  existsSync,
-  readdirSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  statSync,
-} from 'node:fs';
+import { existsSync, readdirSync, realpathSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import {
@@ -34,25 +17,17 @@ import {
 import type { Fault, Progress, RepairFacts } from '../integrity.ts';
 import { checkVersion, refuseNetworkFile } from '../sqlite/checks.ts';
 import { type DatabaseConstructor, loadDatabaseConstructor } from '../sqlite/database.ts';
-import { isDamage, toOutboxError } from '../sqlite/failures.ts';
+import { toOutboxError } from '../sqlite/failures.ts';
 import { mayBeOpenHere } from '../sqlite/look.ts';
 import { Presence } from '../sqlite/presence.ts';
-import { type Hold, holdAlone, holdCopy, holdRepair } from './alone.ts';
-import { addName, bytesOf, syncFolder } from './copies.ts';
+import { type Hold, holdAlone, holdRepair } from './alone.ts';
+import { bytesOf } from './copies.ts';
 import { findFaults } from './faults.ts';
 import { finish, makeFresh } from './fresh-file.ts';
 import { ReadableCopy } from './readable-copy.ts';
+import { type RepairStep, replace } from './replacement.ts';
 
-/** What a kill can come between. */
-export type RepairStep =
-  | 'copied'
-  | 'salvaged'
-  | 'durable'
-  | 'namedAside'
-  | 'logNamedAside'
-  | 'oldInOneFile'
-  | 'logGone'
-  | 'replaced';
+export type { RepairStep } from './replacement.ts';
 
 export interface RepairOptions {
   readonly clock: Clock;
@@ -65,6 +40,8 @@ export interface RepairOptions {
   readonly needsRepair: (faults: readonly Fault[]) => boolean;
   readonly onProgress: Progress;
   readonly onStep: (step: RepairStep) => void;
+  /** How long who waits to open the file may take to give up, in ms. */
+  readonly openersMs: number;
 }
 
 export interface Repaired {
@@ -228,47 +205,15 @@ class Repair {
     return facts;
   }
 
-  /** @param hold on the old file: kept until the new one is there */
   #replace(copy: ReadableCopy, hold: Hold): void {
-    const { onStep } = this.#options;
-    const folder = dirname(this.#path);
-    const nameAside = (suffix: string) => {
-      if (existsSync(this.#path + suffix)) addName(this.#path + suffix, this.#damaged + suffix);
-    };
-    nameAside('');
-    onStep('namedAside');
-    for (const suffix of ['-wal', '-shm']) nameAside(suffix);
-    syncFolder(folder);
-    onStep('logNamedAside');
-    let holdOfCopy: Hold | null = null;
-    if (copy.log.used > 0) {
-      finish(copy.whole, this.#path);
-      holdOfCopy = this.#holdWhole(copy);
-      renameSync(copy.whole, this.#path);
-      syncFolder(folder);
-      onStep('oldInOneFile');
-    }
-    try {
-      for (const suffix of ['-wal', '-shm']) rmSync(this.#path + suffix, { force: true });
-      syncFolder(folder);
-      onStep('logGone');
-      renameSync(`${this.#scratch}-new`, this.#path);
-      syncFolder(folder);
-      onStep('replaced');
-    } finally {
-      holdOfCopy?.release();
-      hold.release();
-    }
-  }
-
-  /** Who opens the file while it is the copy must not get it, either. */
-  #holdWhole({ whole }: ReadableCopy): Hold {
-    try {
-      return holdCopy(this.#Constructor, whole);
-    } catch (error) {
-      if (isDamage(error)) return { release: () => {} };
-      throw error;
-    }
+    const { onStep, openersMs } = this.#options;
+    replace({
+      Constructor: this.#Constructor,
+      path: this.#path,
+      fresh: `${this.#scratch}-new`,
+      whole: copy.log.used > 0 ? copy.whole : null,
+      ...{ damaged: this.#damaged, hold, onStep, openersMs },
+    });
   }
 
   #removeScratch(): void {

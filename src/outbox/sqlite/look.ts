@@ -30,34 +30,47 @@ export function openToLook(
 
 /** By the descriptors of this process; by whose code one was opened cannot be told. */
 export function mayBeOpenHere(path: string): boolean {
-  if (!existsSync(path)) return false;
+  const file = fileIdOf(path);
+  if (file === null) return false;
   try {
-    return isOpenIn('/proc/self/fd', path);
+    return isOpenIn('/proc/self/fd', [file]);
   } catch {
     return true; // not Linux
   }
 }
 
+/** A file by what it is, whatever its names are. */
+export interface FileId {
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
+export function fileIdOf(path: string): FileId | null {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? null : { dev: stat.dev, ino: stat.ino };
+}
+
 /**
- * Whether a process has the file open, of those that this user may look into. Nothing is known
- * where there is no `/proc`: `false`.
+ * Other processes that have one of the files open, by number, of those that this user may look
+ * into. Nothing is known where there is no `/proc`: none.
  */
-export function isOpenAnywhere(path: string): boolean {
-  if (!existsSync('/proc/self/fd')) return false;
-  return readdirSync('/proc').some((name) => {
-    if (!/^\d+$/.test(name)) return false;
+export function openersOf(files: readonly FileId[]): number[] {
+  if (!existsSync('/proc/self/fd')) return [];
+  const others = readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && pid !== process.pid);
+  return others.filter((pid) => {
     try {
-      return isOpenIn(`/proc/${name}/fd`, path);
+      return isOpenIn(`/proc/${pid}/fd`, files);
     } catch {
       return false; // another user's, or gone since
     }
   });
 }
 
-function isOpenIn(folder: string, path: string): boolean {
-  const { dev, ino } = statSync(path, { bigint: true });
+function isOpenIn(folder: string, files: readonly FileId[]): boolean {
   return readdirSync(folder).some((descriptor) => {
-    const open = statSync(`${folder}/${descriptor}`, { bigint: true, throwIfNoEntry: false });
-    return open?.dev === dev && open.ino === ino;
+    const open = fileIdOf(`${folder}/${descriptor}`);
+    return files.some((file) => file.dev === open?.dev && file.ino === open.ino);
   });
 }

@@ -10,8 +10,9 @@
  * beside a log of another one, which SQLite would apply to it. Without 2 the log would have to go
  * either before the old file, which loses its last commits, or after the new one is there.
  *
- * Whoever began to open the file meanwhile waits for its lock. Let in on what was replaced, it would
- * take the new file's log for its own and write into it: so it must give up before the lock goes.
+ * Whoever began to open the file meanwhile waits for its lock. Let in on what was replaced, it
+ * would take the new file's log for its own and write into it: so it must give up before the lock
+ * goes.
  */
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';

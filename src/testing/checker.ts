@@ -71,7 +71,7 @@ export interface Findings {
   readonly delivered: number;
   /** accepted - delivered */
   readonly lost: number;
-  /** Records beyond the first of each accepted event. */
+  /** Records beyond the first of each event, by its id. */
   readonly duplicated: number;
   /** First deliveries that came after one of a later event of their topic and key. */
   readonly reordered: number;
@@ -146,15 +146,18 @@ function sort({ events, unknown, consumed }: Evidence, note: Note) {
   const byId = new Map(events.map((event) => [event.id, event]));
   if (byId.size !== events.length) throw new CheckInputError('an id was accepted twice');
   const counts = { duplicated: 0, mismatched: 0, unissued: 0 };
+  const seenUnknown = new Set<string | null>();
   const maybe = new Set(unknown.map(fingerprint));
   const deliveries = new Map<Numbered, Delivery>();
   for (const record of inOffsetOrder(consumed)) {
     const event = record.id === null ? undefined : byId.get(record.id);
     const known = event === undefined ? undefined : deliveries.get(event);
     if (event === undefined) {
-      if (maybe.has(fingerprint(record))) continue;
-      counts.unissued += 1;
-      note(`unissued: ${placeOf(record)}, id ${record.id}`);
+      if (!maybe.has(fingerprint(record))) {
+        counts.unissued += 1;
+        note(`unissued: ${placeOf(record)}, id ${record.id}`);
+      } else if (seenUnknown.has(record.id)) counts.duplicated += 1;
+      else seenUnknown.add(record.id);
     } else if (fingerprint(event) !== fingerprint(record)) {
       counts.mismatched += 1;
       note(`mismatched: number ${event.number}, ${placeOf(record)}`);

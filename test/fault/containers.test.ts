@@ -1,19 +1,21 @@
 /**
  * Two relays in containers of their own, on one volume: neither sees the other's processes, and
- * only the files tell who is alive. One is killed, one is frozen beyond its lease.
+ * only the files tell who is alive. One is killed, one is frozen beyond its lease; it counts when the
+ * relay owned a lane with something to send.
  */
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openStatus } from '../../src/index.ts';
+import { openStatus, type StatusReader } from '../../src/index.ts';
 import type { Delivery } from '../../src/relay/lane-parts.ts';
 import { root } from '../support/child.ts';
-import { Container } from '../support/container.ts';
+import { Container, linesOf } from '../support/container.ts';
 import { kafkaImage } from '../support/images.ts';
 import { KafkaBroker } from '../support/kafka.ts';
 import { onLinux } from '../support/platform.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
 import { until } from '../support/wait.ts';
 import { byForm, report } from './form.ts';
+import { freezeBetweenCommits, isUnderWay, lanesOwned } from './ownership.ts';
 import { witnessOf } from './witness.ts';
 
 const rounds = byForm({ short: 1, full: 5 });
@@ -56,36 +58,77 @@ async function startRelay(delivery: Delivery): Promise<Container> {
   return container;
 }
 
+/** What is done to the two relays, and whether it met them at work. */
+class Pair {
+  readonly #relays: readonly [Container, Container];
+  readonly #status: StatusReader;
+
+  constructor(relays: readonly [Container, Container]) {
+    this.#relays = relays;
+    this.#status = openStatus(scene.db);
+    scene.onClose(() => this.#status.close());
+  }
+
+  async drained(): Promise<void> {
+    const isDone = () => this.#status.read().pending === 0;
+    await until('everything is delivered', isDone, { timeoutMs: 120_000 });
+  }
+
+  /** Resolves when this one owns a lane, and has something to send there. */
+  async #isBusy(relay: Container): Promise<void> {
+    const isOnIt = async () => {
+      if (this.#status.read().pending < eventsAtOnce / 2) scene.enqueue(eventsAtOnce);
+      return isUnderWay(scene.db, lanesOwned(await linesOf(relay)));
+    };
+    await until('it owns a lane', isOnIt);
+  }
+
+  async killFirst(): Promise<boolean> {
+    const [first] = this.#relays;
+    await this.#isBusy(first);
+    await first.kill();
+    const hasMet = isUnderWay(scene.db, lanesOwned(await linesOf(first)));
+    await this.drained(); // the other one has its lanes
+    await first.start();
+    return hasMet;
+  }
+
+  async freezeSecond(): Promise<boolean> {
+    const [, second] = this.#relays;
+    await freezeBetweenCommits(scene.db, {
+      freeze: async () => {
+        await this.#isBusy(second);
+        await second.pause();
+      },
+      thaw: () => second.unpause(),
+    });
+    await this.drained();
+    scene.enqueue(eventsAtOnce);
+    const { length } = await linesOf(second);
+    await second.unpause();
+    const saysSince = async (event: string) =>
+      (await linesOf(second)).slice(length).some((line) => line.includes(event));
+    const goesOn = async () => (await saysSince('"leaseLost"')) || (await saysSince('"claimed"'));
+    await until('the woken relay goes on', goesOn);
+    const hasMet = await saysSince('"leaseLost"');
+    await this.drained();
+    return hasMet;
+  }
+}
+
 describe.runIf(onLinux)('two relays in containers of their own, on one volume', () => {
   it.each<Delivery>(['at-least-once', 'exactly-once'])(
     'lose and reorder nothing: %s',
     { timeout: 600_000 },
     async (delivery) => {
-      const relays = [await startRelay(delivery), await startRelay(delivery)] as const;
-      const status = openStatus(scene.db);
-      scene.onClose(() => status.close());
-      const isDone = () => status.read().pending === 0;
-      const drained = () => until('everything is delivered', isDone, { timeoutMs: 120_000 });
-      const progress = async () => {
-        const { delivered } = status.read();
-        scene.enqueue(eventsAtOnce);
-        await until('some is delivered', () => status.read().delivered > delivered);
-      };
-      const [first, second] = relays;
-      for (let round = 0; round < rounds; round += 1) {
-        await progress();
-        await first.kill();
-        await drained(); // the other one has its lanes
-        await first.start();
-        await progress();
-        await second.pause();
-        await drained();
-        scene.enqueue(eventsAtOnce);
-        await second.unpause();
-        await drained();
+      const pair = new Pair([await startRelay(delivery), await startRelay(delivery)]);
+      let [kills, freezes] = [0, 0];
+      while (kills < rounds || freezes < rounds) {
+        if (await pair.killFirst()) kills += 1;
+        if (await pair.freezeSecond()) freezes += 1;
       }
       const { examples, ...facts } = await scene.account(witnessOf(kafka, delivery));
-      report('two containers', { delivery, kills: rounds, freezes: rounds, ...facts });
+      report('two containers', { delivery, kills, freezes, ...facts });
       expect({ ...facts, examples }).toMatchObject(allDelivered);
       if (delivery === 'exactly-once') expect(facts).toMatchObject({ duplicated: 0 });
     },

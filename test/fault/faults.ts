@@ -1,13 +1,14 @@
 /** What the nemesis does, and undoes. */
-
 import { until } from '../support/wait.ts';
 import type { Chance } from './form.ts';
+import { freezeBetweenCommits, isUnderWay, lanesOwned } from './ownership.ts';
 import { leaseMs, type World } from './world.ts';
 
 export interface Fault {
   readonly name: string;
+  /** Resolves with false when it has met nothing: then it is begun once more. */
   begin(world: World, chance: Chance): Promise<unknown>;
-  /** Everything is well again afterwards, or becomes well by itself. */
+  /** Everything is well again afterwards, or becomes well by itself. Resolves as `begin` does. */
   end(world: World): Promise<unknown>;
   /** The application cannot reach Kafka: the figures of a recovery are taken. */
   readonly isOutage?: true;
@@ -26,6 +27,39 @@ async function jumpClock(world: World, chance: Chance): Promise<void> {
   relay?.write(`${JSON.stringify({ jumpMs })}\n`);
   const hasJumped = () => relay?.lines.slice(heard).some((line) => line.includes('"clock"'));
   await until('the clock has jumped', hasJumped);
+}
+
+/** Whether a batch of its was under way. */
+async function killBusy(world: World, index: number): Promise<boolean> {
+  await world.isBusy(index);
+  await world.killRelay(index);
+  return isUnderWay(world.scene.db, lanesOwned(world.relay(index).lines));
+}
+
+async function freezeBusy(world: World, chance: Chance): Promise<void> {
+  const index = chance.between(0, 1);
+  const relay = world.relay(index);
+  await freezeBetweenCommits(world.scene.db, {
+    freeze: async () => {
+      await world.isBusy(index);
+      relay.signal('SIGSTOP');
+      await until('it is frozen', () => relay.isStopped());
+    },
+    thaw: async () => relay.signal('SIGCONT'),
+  });
+}
+
+/** Whether the other one had taken its lanes: it is told so when it wakes up. */
+async function thaw(world: World): Promise<boolean> {
+  const frozen = world.relays.find((relay) => relay.isStopped());
+  if (frozen === undefined) return false;
+  const { length } = frozen.lines;
+  frozen.signal('SIGCONT');
+  const hasLost = () => frozen.lines.slice(length).some((line) => line.includes('"leaseLost"'));
+  // Woken between its drains it has lost nothing, and starts others.
+  const hasGoneOn = () => frozen.lines.slice(length).some((line) => line.includes('"claimed"'));
+  await until('the woken relay goes on', () => hasLost() || hasGoneOn());
+  return hasLost();
 }
 
 export const faults: readonly Fault[] = [
@@ -99,24 +133,28 @@ export const faults: readonly Fault[] = [
     name: 'relay killed',
     begin: async (world, chance) => {
       const index = chance.between(0, 1);
-      await world.relays[index]?.kill();
+      const hasMet = await killBusy(world, index);
       world.startRelay(index);
+      return hasMet;
     },
     end: async () => {},
   },
   {
     name: 'both relays killed',
-    begin: (world) => Promise.all(world.relays.map((relay) => relay.kill())),
+    begin: async (world, chance) => {
+      const first = chance.between(0, 1);
+      const hasMet = await killBusy(world, first);
+      await world.killRelay(1 - first);
+      return hasMet;
+    },
     end: async (world) => {
       for (const index of world.relays.keys()) world.startRelay(index);
     },
   },
   {
     name: 'relay frozen beyond its lease',
-    begin: async (world, chance) => world.relays[chance.between(0, 1)]?.signal('SIGSTOP'),
-    end: async (world) => {
-      for (const relay of world.relays) relay.signal('SIGCONT');
-    },
+    begin: freezeBusy,
+    end: thaw,
     lastsMs: leaseMs + 1_000,
   },
   { name: 'clock jumps', begin: jumpClock, end: async () => {} },

@@ -10,8 +10,13 @@ const options = JSON.parse(process.argv[2] ?? '{}') as RelayOptions;
 const say = (event: string, facts: object = {}) =>
   process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
 
-const relay = createRelay(options);
+const relay = createRelay(options, {
+  onStep: (step, lane) => {
+    if (step === 'claimed' || step === 'released') say(step, { lane });
+  },
+});
 relay.on('delivered', (facts) => say('delivered', facts));
+relay.on('leaseLost', (facts) => say('leaseLost', facts));
 await relay.start();
 say('started');
 

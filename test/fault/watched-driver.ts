@@ -18,6 +18,8 @@ export class WatchedDriver implements Driver {
   #underWay = 0;
   #failed = 0;
   #acked = 0;
+  #marks = 0;
+  #brokenSinceMark = 0;
 
   constructor(driver: Driver) {
     this.#driver = driver;
@@ -51,12 +53,25 @@ export class WatchedDriver implements Driver {
     return this.#acked;
   }
 
+  /** From now on {@link brokenSinceMark} counts anew. */
+  mark(): void {
+    this.#marks += 1;
+    this.#brokenSinceMark = 0;
+  }
+
+  /** Sends that were under way at the mark and came to nothing. */
+  get brokenSinceMark(): number {
+    return this.#brokenSinceMark;
+  }
+
   async #watch(send: () => Promise<SendOutcome>): Promise<SendOutcome> {
     this.#underWay += 1;
+    const marks = this.#marks;
     try {
       const outcome = await send();
       if (outcome.kind === 'acked') this.#acked += 1;
       else this.#failed += 1;
+      if (outcome.kind !== 'acked' && marks < this.#marks) this.#brokenSinceMark += 1;
       return outcome;
     } finally {
       this.#underWay -= 1;

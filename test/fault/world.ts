@@ -11,10 +11,13 @@ import { TcpProxy } from '../support/proxy.ts';
 import { RedisServer } from '../support/redis.ts';
 import { Scene } from '../support/scene.ts';
 import { until } from '../support/wait.ts';
+import { isUnderWay, lanesOwned } from './ownership.ts';
 
 /** Short, so that a relay that is frozen longer loses its lanes within a round. */
 export const leaseMs = 3_000;
 const drainedMsMax = 120_000;
+/** Some batches for each lane. */
+const eventsToGoOn = 400;
 
 export class World {
   readonly kafka: KafkaBroker;
@@ -24,6 +27,8 @@ export class World {
   readonly scene = new Scene(4);
   readonly relays: Child[] = [];
   readonly #delivery: Delivery;
+  readonly #endedByUs = new Set<Child>();
+  readonly #crashes: string[] = [];
   #status: StatusReader | null = null;
 
   private constructor(
@@ -59,11 +64,43 @@ export class World {
     };
     const args = [JSON.stringify(given)];
     const child = Child.node('test/fault/relay-child.ts', args, { stdin: 'pipe' });
-    this.scene.onClose(() => child.kill());
+    this.scene.onClose(() => this.#end(child));
     this.relays[index] = child;
+    // Of two relays one would hide that the other ends by itself.
+    void child.ended.then(({ code, signal }) => {
+      if (this.#endedByUs.has(child)) return;
+      this.#crashes.push(`relay ${index} ended: ${code ?? signal}: ${child.errors.join('\n')}`);
+    });
+  }
+
+  async #end(child: Child): Promise<void> {
+    this.#endedByUs.add(child);
+    await child.kill();
+  }
+
+  async killRelay(index: number): Promise<void> {
+    await this.#end(this.relay(index));
+  }
+
+  relay(index: number): Child {
+    const relay = this.relays[index];
+    if (relay === undefined) throw new Error(`there is no relay ${index}`);
+    return relay;
+  }
+
+  /** Resolves when this relay owns a lane and has something to send there. */
+  async isBusy(index: number): Promise<void> {
+    const isOnIt = () => isUnderWay(this.scene.db, lanesOwned(this.relay(index).lines));
+    const goOn = () => {
+      if (isOnIt()) return true;
+      if (this.status().pending === 0) this.scene.enqueue(eventsToGoOn);
+      return false;
+    };
+    await until(`relay ${index} owns a lane`, goOn, { timeoutMs: drainedMsMax, everyMs: 1 });
   }
 
   status(): OutboxStatus {
+    if (this.#crashes.length > 0) throw new Error(this.#crashes.join('\n'));
     this.#status ??= openStatus(this.scene.db);
     return this.#status.read();
   }

@@ -5,6 +5,12 @@ import { ServiceContainer } from '../../src/testing/container.ts';
 
 export { ServiceContainer as Container };
 
+/** What it has printed since it was made, by line. */
+export async function linesOf(container: ServiceContainer): Promise<string[]> {
+  const { stdout } = await promisify(execFile)('docker', ['logs', container.id]);
+  return stdout.split('\n');
+}
+
 /** Copies a file of it to this machine. */
 export async function copyOut(
   container: ServiceContainer,

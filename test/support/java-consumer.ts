@@ -36,8 +36,10 @@ export function javaWitness(container: ServiceContainer): Witness {
   };
   return {
     consume: (topic, enough, timeoutMs = 60_000) => {
-      const isEnough = (records: readonly Consumed[]) =>
-        typeof enough === 'function' ? enough(records) : records.length >= Number(enough);
+      const isEnough = (records: readonly Consumed[]) => {
+        if (enough === 'end') return true; // each reading goes to the end of what is committed
+        return typeof enough === 'function' ? enough(records) : records.length >= enough;
+      };
       const readEnough = async () => {
         const records = await read(topic);
         return isEnough(records) ? records : null;

@@ -146,18 +146,16 @@ function sort({ events, unknown, consumed }: Evidence, note: Note) {
   const byId = new Map(events.map((event) => [event.id, event]));
   if (byId.size !== events.length) throw new CheckInputError('an id was accepted twice');
   const counts = { duplicated: 0, mismatched: 0, unissued: 0 };
-  const seenUnknown = new Set<string | null>();
-  const maybe = new Set(unknown.map(fingerprint));
+  const doubtful = new Doubtful(unknown);
   const deliveries = new Map<Numbered, Delivery>();
   for (const record of inOffsetOrder(consumed)) {
     const event = record.id === null ? undefined : byId.get(record.id);
     const known = event === undefined ? undefined : deliveries.get(event);
     if (event === undefined) {
-      if (!maybe.has(fingerprint(record))) {
-        counts.unissued += 1;
-        note(`unissued: ${placeOf(record)}, id ${record.id}`);
-      } else if (seenUnknown.has(record.id)) counts.duplicated += 1;
-      else seenUnknown.add(record.id);
+      const what = doubtful.take(record);
+      if (what === 'delivery') continue;
+      counts[what] += 1;
+      if (what === 'unissued') note(`unissued: ${placeOf(record)}, id ${record.id}`);
     } else if (fingerprint(event) !== fingerprint(record)) {
       counts.mismatched += 1;
       note(`mismatched: number ${event.number}, ${placeOf(record)}`);
@@ -169,6 +167,29 @@ function sort({ events, unknown, consumed }: Evidence, note: Note) {
     }
   }
   return { deliveries, ...counts };
+}
+
+/** Publishes that may be in Kafka, each under one id that nobody knows. */
+class Doubtful {
+  readonly #left = new Map<string, number>();
+  readonly #ids = new Set<string | null>();
+
+  constructor(unknown: readonly UnknownEvent[]) {
+    for (const one of unknown.map(fingerprint)) {
+      this.#left.set(one, (this.#left.get(one) ?? 0) + 1);
+    }
+  }
+
+  take(record: ConsumedRecord): 'delivery' | 'duplicated' | 'unissued' {
+    const one = fingerprint(record);
+    const left = this.#left.get(one);
+    if (left === undefined) return 'unissued';
+    if (this.#ids.has(record.id)) return 'duplicated';
+    if (left === 0) return 'unissued';
+    this.#left.set(one, left - 1);
+    this.#ids.add(record.id);
+    return 'delivery';
+  }
 }
 
 /**

@@ -1,8 +1,8 @@
 /**
  * kill -9 at every named step of a drain, again and again, on one file.
  *
- * A kill counts when a batch was between its lease and its settling: the relay kills itself at the
- * step, which it reaches with a batch that is not empty, or before the first one of a backlog.
+ * The relay kills itself at the step. `claimed` and `reopened` are before the first batch of a
+ * backlog; `settled` and `heldSettled` right after a commit, beside other lanes' batches.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {

@@ -1,9 +1,10 @@
 /**
  * A relay that is wrong, or the sound one beside it. One argument: JSON of the options, and which:
- *   hasty    : takes a batch for acknowledged before Kafka has it; killed at its `on`-th settling.
+ *   hasty    : moves the cursor before Kafka has answered; killed at its `on`-th settling after the
+ *              first. Says `settled`, and `sending` before each further send.
  *   unfenced : keeps nobody out of its transactions; frozen before its `on`-th send.
  */
-import { createRelay, type RelayOptions } from '../../src/index.ts';
+import { createRelay, type DrainStep, type RelayOptions } from '../../src/index.ts';
 import type { Driver } from '../../src/sink/driver.ts';
 import { WatchedDriver } from './watched-driver.ts';
 
@@ -14,15 +15,29 @@ interface Given extends RelayOptions {
 }
 
 const { on, kind, mutated, ...options } = JSON.parse(process.argv[2] ?? '{}') as Given;
-const fatal =
-  kind === 'hasty'
-    ? ({ step: 'settled', signal: 'SIGKILL' } as const)
-    : ({ step: 'checked', signal: 'SIGSTOP' } as const);
-let seen = 0;
+const counts = { settled: 0, checked: 0 };
 /** The lane that was frozen before its send. */
 let frozen: number | null = null;
+const say = (text: string) => process.stdout.write(`${text}\n`);
 
-/** The records go when the cursor has moved. */
+function hastyStep(step: DrainStep): void {
+  if (step === 'checked' && counts.settled > 0) say('sending');
+  if (step !== 'settled') return;
+  counts.settled += 1;
+  say('settled');
+  if (mutated && counts.settled > on) process.kill(process.pid, 'SIGKILL');
+}
+
+function unfencedStep(step: DrainStep, lane: number): void {
+  if (step === 'sent' && lane === frozen) say('sent');
+  if (step !== 'checked') return;
+  counts.checked += 1;
+  if (counts.checked !== on) return;
+  frozen = lane;
+  process.kill(process.pid, 'SIGSTOP');
+}
+
+/** Does not wait for Kafka's answer. */
 function hasty(driver: Driver): Driver {
   return {
     name: driver.name,
@@ -30,7 +45,7 @@ function hasty(driver: Driver): Driver {
       const sender = driver.createSender(label);
       return {
         send: async (records, deadlineMs) => {
-          setImmediate(() => void sender.send(records, deadlineMs));
+          void sender.send(records, deadlineMs);
           return { kind: 'acked', acks: [] };
         },
         close: () => sender.close(),
@@ -51,13 +66,6 @@ const relay = createRelay(options, {
     const driver = WatchedDriver.of(config);
     return mutated ? mutantOf(driver) : driver;
   },
-  onStep: (step, lane) => {
-    if (step === 'sent' && lane === frozen) process.stdout.write('sent\n');
-    if (step !== fatal.step) return;
-    seen += 1;
-    if (seen !== on) return;
-    frozen = lane;
-    process.kill(process.pid, fatal.signal);
-  },
+  onStep: kind === 'hasty' ? hastyStep : unfencedStep,
 });
 await relay.start();

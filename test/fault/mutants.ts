@@ -4,6 +4,7 @@
  */
 import Database from 'better-sqlite3';
 import type { RelayOptions } from '../../src/index.ts';
+import type { Delivery } from '../../src/relay/lane-parts.ts';
 import { acceptedEvent, type Findings } from '../../src/testing/checker.ts';
 import { Child } from '../support/child.ts';
 import type { KafkaBroker } from '../support/kafka.ts';
@@ -24,6 +25,8 @@ export interface Mutant {
   readonly name: string;
   /** Default: 2. */
   readonly lanes?: number;
+  /** By which the one that counts is chosen. Default: at-least-once. */
+  readonly delivery?: Delivery;
   /** Takes its course; everything is delivered that ever will be. */
   run(story: Story): Promise<unknown>;
   /** Whether the findings are those of something wrong. */
@@ -40,13 +43,23 @@ async function drain({ kafka, scene }: Story): Promise<void> {
   await relay.stop();
 }
 
-async function ackedBeforeKafka(story: Story): Promise<void> {
+/** What it has sent is on its way and never arrives; the sound one is killed while it waits. */
+async function movedBeforeTheAck(story: Story): Promise<void> {
   const { kafka, scene, chance, mutated } = story;
-  scene.enqueue(80);
-  const how = { db: scene.db, brokers: [kafka.address], ...options };
+  const network = await TcpProxy.listen(await freePort());
+  scene.onClose(() => network.close());
+  network.forwardTo(kafka.container.port);
+  const how = { db: scene.db, brokers: [network.address], ...options };
   const given = { ...how, kind: 'hasty', mutated, on: chance.between(1, 4) };
   const child = Child.node('test/fault/mutant-relay.ts', [JSON.stringify(given)]);
   scene.onClose(() => child.kill());
+  await child.line('settled');
+  network.swallow();
+  scene.enqueue(80);
+  if (!mutated) {
+    await child.line('sending');
+    await child.kill();
+  }
   const { signal } = await child.ended;
   if (signal !== 'SIGKILL') throw new Error(`it ended by itself: ${child.errors.join('\n')}`);
   await drain(story);
@@ -140,13 +153,14 @@ async function seqUsedAgain(story: Story): Promise<void> {
 }
 
 export const mutants: readonly Mutant[] = [
-  { name: 'cursor moved before the ack', run: ackedBeforeKafka, isCaught: hasLost },
+  { name: 'cursor moved before the ack', run: movedBeforeTheAck, isCaught: hasLost },
   { name: 'accepted before the commit', run: acceptedBeforeCommit, isCaught: hasLost },
   { name: 'dropped at the retry limit', run: droppedAtTheLimit, isCaught: hasLost },
   {
     name: 'a lane drained by two owners',
     run: drainedByTwoOwners,
     lanes: 1, // another one's transaction would be left open, and hide what is behind it
+    delivery: 'exactly-once',
     isCaught: ({ duplicated }) => duplicated > 0,
   },
   { name: 'a seq used again', run: seqUsedAgain, isCaught: hasLost },

@@ -51,7 +51,9 @@ describe('an outage that is longer than the whole retry budget', () => {
         scene.enqueue(eventsAtOnce);
         await pause(systemClock, outageMs / 100);
       }
+      const { roundsUsedUp } = relay.status();
       expect(relay.status()).toMatchObject({ held: 0, delivered: eventsAtOnce });
+      expect(roundsUsedUp).toBeGreaterThan(0);
       const first = new Promise<void>((resolve) => relay.once('delivered', () => resolve()));
       await kafka.container.start();
       await kafka.probe();
@@ -62,7 +64,7 @@ describe('an outage that is longer than the whole retry budget', () => {
       const drainedMs = Math.round(performance.now() - backMs);
       const { examples, ...facts } = await scene.account(witnessOf(kafka, delivery));
       const budgetMs = retry.retries * retry.delayMs;
-      const figures = { outageMs, budgetMs, firstDeliveryMs, drainedMs };
+      const figures = { outageMs, budgetMs, roundsUsedUp, firstDeliveryMs, drainedMs };
       report('long outage', { delivery, ...figures, ...facts });
       expect({ ...facts, examples }).toMatchObject(allDelivered);
       expect(firstDeliveryMs).toBeLessThan(firstDeliveryMsMax);

@@ -14,10 +14,11 @@ export interface Witness {
 
 /** In no key, header or value of ours. */
 const separator = '\u0001';
-const idleMs = 4_000;
+/** Without a record for so long it takes a topic for read; longer each time, as it may be slow. */
+const idleMsFirst = 4_000;
 
 /** By the listener that a broker advertises to its like, whatever is done to the others. */
-const script = (topic: string) => `
+const script = (topic: string, idleMs: number) => `
   address=$(echo "$KAFKA_ADVERTISED_LISTENERS" | grep -oE '(DIRECT|INTERNAL)://[^,]*' | head -1)
   exec java -cp '/opt/kafka/libs/*' org.apache.kafka.tools.consumer.ConsoleConsumer \\
     --bootstrap-server "\${address#*://}" --topic ${topic} --from-beginning \\
@@ -29,8 +30,11 @@ const script = (topic: string) => `
 
 /** Reads with the consumer in this broker's container. Keys and values are text. */
 export function javaWitness(container: ServiceContainer): Witness {
+  const idleMs = new Map<string, number>();
   const read = async (topic: string): Promise<Consumed[]> => {
-    const output = await container.exec('bash', '-c', script(topic));
+    const idle = idleMs.get(topic) ?? idleMsFirst;
+    idleMs.set(topic, idle * 2);
+    const output = await container.exec('bash', '-c', script(topic, idle));
     const lines = output.split('\n').filter((line) => line.includes(separator));
     return lines.map((line) => toConsumed(topic, line));
   };

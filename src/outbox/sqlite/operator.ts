@@ -162,12 +162,14 @@ export class SqliteOperator implements OperatorStore {
 
   resetWatermarks(act: ResetAct): number {
     const result = this.#write(act, () => {
-      // What was set aside for transactions that nobody asks about any more is sent again.
+      // What was set aside for transactions that nobody asks about any more is sent again: by an
+      // owner that begins anew. One in the midst would settle without it.
       const ahead = `FROM outbox_held WHERE seq > (
         SELECT cursor FROM outbox_lanes AS l WHERE l.lane = outbox_held.lane)`;
       const { changes } = this.#db
         .prepare(`
-          UPDATE outbox_lanes SET open = 0, held_revision = held_revision + 1,
+          UPDATE outbox_lanes SET open = 0, owner = NULL, fence = fence + 1,
+            held_revision = held_revision + 1,
             held = held - (SELECT count(*) ${ahead} AND outbox_held.lane = outbox_lanes.lane)`)
         .run();
       this.#db.prepare(`DELETE ${ahead}`).run();

@@ -193,6 +193,32 @@ describe('watermarks', () => {
     expect(bench.written('orders').sort()).toEqual(['a:1', 'a:2', 'a:3', 'b:4']);
   });
 
+  it.each(['checked', 'setAside', 'sent', 'settled'] as const)(
+    'that are given up at %s lose nothing that was set aside',
+    async (when) => {
+      bad.add('b:1');
+      bench.appendKeyed('orders', 'a:1', 'b:1', 'a:2');
+      await bench.core.start();
+      await bench.clock.advance(500);
+      const operator = openOperator(bench.outbox.path);
+      let times = 0;
+      bench.onStep = (step) => {
+        if (step !== when) return;
+        times += 1;
+        if (times === 1) operator.resetWatermarks({ actor: 'ops', reason: 'another lane' });
+      };
+      bench.appendKeyed('orders', 'a:3', 'b:2', 'a:4', 'b:3');
+      await bench.clock.advance(500);
+      operator.close();
+      bad.clear();
+      await bench.clock.advance(60_000);
+      expect(times).toBeGreaterThan(0);
+      const all = ['a:1', 'a:2', 'a:3', 'a:4', 'b:1', 'b:2', 'b:3'];
+      expect([...new Set(bench.written('orders'))].sort()).toEqual(all);
+      expect(bench.store.summary()).toMatchObject({ delivered: 7, pending: 0, held: 0 });
+    },
+  );
+
   it('that are gone are no trouble when all was settled', async () => {
     bench.appendKeyed('orders', 'a:1');
     await bench.core.start();

@@ -106,6 +106,16 @@ describe('the checker', () => {
     expect(checkDelivery(doubtful, elsewhere)).toMatchObject({ unknown: 1, unissued: 1 });
   });
 
+  it('counts what an unknown outcome does not explain', () => {
+    const unknown = [unknownEvent({ topic: 'flights', key: 'SFO', value: 'maybe' })];
+    const records = ['y', 'y', 'z'].map((id, index) => {
+      const place = { topic: 'flights', partition: 0, offset: 900 + index };
+      return { ...place, id, key: 'SFO', hash: hashOf('maybe'), appendedAtMs: 0 };
+    });
+    const found = checkDelivery({ accepted: ledger.accepted, unknown }, [...consumed, ...records]);
+    expect(found).toMatchObject({ duplicated: 1, unissued: 1 });
+  });
+
   it('sees a record in another topic than its event', () => {
     const moved = withRecord(consumed, 3, (record) => [{ ...record, topic: 'others' }]);
     expect(find(moved)).toMatchObject({ mismatched: 1, lost: 1, unissued: 0 });

@@ -23,7 +23,7 @@ beforeAll(() => {
   } finally {
     rmSync(folder, { recursive: true });
   }
-}, 240_000);
+}, 600_000); // every test file is loaded, on a machine that others use, too
 
 /** Names of tests in a text: code spans that begin with a test file's path. */
 const citations = (text: string) =>

@@ -107,7 +107,8 @@ describe('a run of test:fault', () => {
       expect(readRun(path)).toEqual(run);
       writeFileSync(path, '{"commit":');
       expect(readRun(path)).toBe(null);
-      writeFileSync(path, '{"commit":"c1","form":"full","seed":5,"done":{}}'); // of an older version
+      // Of an older version.
+      writeFileSync(path, '{"commit":"c1","form":"full","seed":5,"done":{}}');
       expect(readRun(path)).toBe(null);
     } finally {
       rmSync(folder, { recursive: true });

@@ -15,7 +15,8 @@ const defaults = { repeats: 5, seconds: 10, backlogs: [10_000, 100_000, 1_000_00
 export const helpText = `Usage: npm run bench -- [options]
 
 Measures accepting, draining, latency, memory and file size on a real Kafka and Redis, ours and the
-bare kafkajs producer one after the other, and prints medians with their spread. About 15 minutes.
+bare kafkajs producer one after the other, and prints medians with their spread. It takes 20 to 30
+minutes.
 
 With a PostgreSQL server on this machine (initdb and pg_ctl in /usr/lib/postgresql/*/bin or in the
 PATH; as root an account postgres too), also draining beside pg-transactional-outbox and what both

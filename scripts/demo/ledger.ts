@@ -93,6 +93,6 @@ export function readLines(path: string, take: (fields: readonly unknown[]) => vo
   }
 }
 
-export function hasTypes(fields: readonly unknown[], types: readonly string[]): boolean {
+function hasTypes(fields: readonly unknown[], types: readonly string[]): boolean {
   return fields.length === types.length && fields.every((field, at) => typeof field === types[at]);
 }

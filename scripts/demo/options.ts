@@ -24,7 +24,7 @@ export class DemoUsageError extends Error {
   readonly hint = 'See `npm run demo -- --help`.';
 }
 
-export const eventsDefault = 231_083;
+const eventsDefault = 231_083;
 const eventsBounds = { min: 100, max: 2_000_000 };
 const outageDefault = 20;
 /** A round of `--retries 3 --delay 1000` takes 3 s: a shorter outage could not use one up. */

@@ -56,7 +56,7 @@ export async function runCli(args: readonly string[]): Promise<string> {
   }
 }
 
-export async function askStatus(dbFile: string): Promise<OutboxStatus> {
+async function askStatus(dbFile: string): Promise<OutboxStatus> {
   return parseStatus(await runCli(['status', '--db', dbFile, '--json']));
 }
 

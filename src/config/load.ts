@@ -129,7 +129,7 @@ function unknownVariables(env: OptionSources['env']): Fault[] {
  * The value of an option given as text. What does not look like its type stays text, so that the
  * schema reports it with the value received.
  */
-export function fromText({ path, schema }: OptionEntry, text: string): unknown {
+function fromText({ path, schema }: OptionEntry, text: string): unknown {
   if (path.at(-1) === 'brokers') return text.split(',').map((broker) => broker.trim());
   if (schema.safeParse(text).success) return text;
   if (text === 'true' || text === 'false') return text === 'true';

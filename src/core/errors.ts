@@ -213,11 +213,6 @@ export const RelayStateError = defineError('RelayStateError', {
   retryable: false,
   hint: 'A relay starts once; create a new one after stop().',
 });
-export const LeaseLostError = defineError('LeaseLostError', {
-  code: 'LEASE_LOST',
-  retryable: true,
-  hint: 'Another relay took the lane over, as it should from one that stalled; nothing to do.',
-});
 export const DrainFailedError = defineError('DrainFailedError', {
   code: 'DRAIN_FAILED',
   retryable: true,

@@ -8,7 +8,7 @@ import { KafkaProducerInitializationError, SecurityProtocolError } from '../core
 import { mechanisms } from '../sink/security.ts';
 import type { BrokerSettings } from './options.ts';
 
-export const securityProtocols = Object.freeze([
+const securityProtocols = Object.freeze([
   'PLAINTEXT',
   'SSL',
   'SASL_PLAINTEXT',

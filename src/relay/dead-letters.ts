@@ -89,7 +89,7 @@ interface Destination {
 }
 
 /** The record of a copy: the event's own headers, and what is known of its end. Pure. */
-export function copyOf(event: HeldEvent, { topic, partitions, rules }: Destination): SinkRecord {
+function copyOf(event: HeldEvent, { topic, partitions, rules }: Destination): SinkRecord {
   const { seq, key } = event;
   const partition = rules.partitioner({ key, seq, explicit: null }, partitions.forKeys);
   // Its own partition may be what was refused; headers that cannot be read are left out.

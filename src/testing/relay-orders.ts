@@ -23,13 +23,14 @@ export interface StepFault {
 /** One thing that a relay in a process of its own has told, and its facts. */
 export interface RelayTold {
   /**
-   * `started`, `delivered`, `leaseTaken`, `leaseLost`, `circuit` and `warning` as the relay's own
-   * events; `step` when it came to the step that it was told to watch; `failed` when it could not
-   * start or stop.
+   * `started`, `delivered`, `laneFailed`, `leaseTaken`, `leaseLost`, `circuit` and `warning` as the
+   * relay's own events; `step` when it came to the step that it was told to watch; `failed` when it
+   * could not start or stop.
    */
   readonly event:
     | 'started'
     | 'delivered'
+    | 'laneFailed'
     | 'leaseTaken'
     | 'leaseLost'
     | 'circuit'

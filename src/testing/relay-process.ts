@@ -37,6 +37,9 @@ function stepHook({ step: wanted, nth, signal }: StepFault) {
 
 function listen(relay: Relay): void {
   relay.on('delivered', (facts) => tell('delivered', facts));
+  relay.on('laneFailed', ({ lane, failure }) => {
+    tell('laneFailed', { lane, kind: failure.kind, code: failure.code });
+  });
   relay.on('leaseTaken', (facts) => tell('leaseTaken', facts));
   relay.on('leaseLost', (facts) => tell('leaseLost', facts));
   relay.on('circuit', ({ state }) => tell('circuit', { state }));

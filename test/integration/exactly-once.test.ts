@@ -125,12 +125,23 @@ describe('a relay that is frozen beyond its lease and woken', () => {
     const leaseMs = 3_000;
     const sendTimeoutMs = 2_000;
     const times = { leaseMs, sendTimeoutMs };
-    const frozen = await startRelay(times, { freezeAt, nth: 4 });
+    const nth = 4;
+    const frozen = await startRelay(times, { freezeAt, nth });
+    const lane = await until('it is frozen', () => {
+      return frozen.told.find((one) => one.event === 'step' && one['times'] === nth)?.['lane'];
+    });
     const status = statusOf();
-    await until('some are delivered', () => status.read().delivered > 0);
     await startRelay(times);
     await until('all is delivered', () => status.read().pending === 0);
+    const before = frozen.told.length;
     frozen.thaw();
+    // Kafka takes no batch of it any more, or the file no settling of one that was committed.
+    const keptOut = await until('the woken one has tried, and was kept out', () => {
+      const after = frozen.told.slice(before).filter((one) => one['lane'] === lane);
+      return after.find(({ event }) => event === 'laneFailed' || event === 'leaseLost');
+    });
+    if (freezeAt === 'checked') expect(keptOut).toMatchObject({ kind: 'fenced' });
+    else expect(keptOut).toMatchObject({ event: 'leaseLost' });
     scene.enqueue(500);
     await until('all is delivered', () => status.read().pending === 0);
     await enqueueLast(status);
@@ -158,6 +169,10 @@ describe('watermarks', () => {
     await restored.start();
     expect(await failed).toMatchObject({ failure: { code: 'WATERMARK_AHEAD' } });
     expect(restored.status().delivered).toBe(0);
+    // And so it is in Kafka: nothing came twice.
+    await restored.stop();
+    const account = await scene.account(kafka.committed);
+    expect(account).toMatchObject({ ...once, delivered: 100 });
   });
 
   it('that are gone after a kill stop it, and after a clean end do not', async () => {

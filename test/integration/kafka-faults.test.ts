@@ -1,5 +1,6 @@
 /** The relay, without Redis, and a real Kafka that is absent, killed, frozen or cut off. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { WatchedDriver } from '../fault/watched-driver.ts';
 import { KafkaBroker } from '../support/kafka.ts';
 import { freePort } from '../support/ports.ts';
 import { TcpProxy } from '../support/proxy.ts';
@@ -87,13 +88,35 @@ describe('a relay and Kafka', () => {
   });
 
   it('survives a broker that freezes in the middle of sends', async () => {
-    const relay = scene.relay(proxy.address, { retry: slowRetry, sendTimeoutMs: 1_500 });
+    const drivers: WatchedDriver[] = [];
+    const options = { retry: slowRetry, sendTimeoutMs: 1_500, batchEvents: 20 };
+    const relay = scene.relay(proxy.address, options, {
+      createDriver: (config) => {
+        const made = WatchedDriver.of(config);
+        drivers.push(made);
+        return made;
+      },
+    });
     await relay.start();
     scene.enqueue(200);
     await scene.drained(relay);
-    await kafka.container.pause();
+    const [driver] = drivers as [WatchedDriver];
+    expect(driver.failed).toBe(0);
+    // New ones until it is frozen: whenever that is, some are being sent.
+    let isFrozen = false;
+    const freezing = kafka.container.pause().finally(() => {
+      isFrozen = true;
+    });
+    const isFrozenOrMore = () => {
+      if (!isFrozen) scene.enqueue(40);
+      return isFrozen;
+    };
+    await until('the broker is frozen', isFrozenOrMore, { everyMs: 5 });
+    const underWay = driver.underWay;
     try {
-      scene.enqueue(500);
+      await freezing;
+      expect(underWay).toBeGreaterThan(0);
+      await until('a send came to nothing', () => driver.failed > 0);
       await until('the frozen broker is seen', () => lanesFailed(relay) > 0);
     } finally {
       await kafka.container.unpause();

@@ -9,6 +9,7 @@ import { createRelayEmitter, type RelayEvents } from '../../src/relay/events.ts'
 import type { GovernorRates } from '../../src/relay/governor.ts';
 import type { Delivery, DrainStep } from '../../src/relay/lane-parts.ts';
 import { RelayCore } from '../../src/relay/relay.ts';
+import type { SendFailure } from '../../src/sink/driver.ts';
 import { MemoryDriver } from '../../src/sink/memory.ts';
 import { choosePartition } from '../../src/sink/partitioner.ts';
 import { createInProcessTrigger } from '../../src/trigger/in-process.ts';
@@ -27,6 +28,14 @@ function openOutbox(lanes: number, clock: FakeClock): SqliteOutbox {
   const path = join(folder, `${files}.db`);
   return openSqliteOutbox({ path }, { clock, schema: 'auto', lanes });
 }
+
+/** What a driver says of a send. */
+export const failure = (kind: SendFailure['kind'], code: string): SendFailure => {
+  return { kind, code, message: code, topic: null, cause: null };
+};
+
+/** `a:1`, `b:2`, …: for {@link RelayBench.appendKeyed}. */
+export const keyed = (...keys: string[]) => keys.map((key, index) => `${key}:${index + 1}`);
 
 export interface BenchOptions {
   readonly lanes?: number;
@@ -122,6 +131,11 @@ export class RelayBench {
   /** As another process would: on a connection of its own. */
   sql(text: string): unknown[] {
     return runSql(this.outbox.path, text);
+  }
+
+  /** What is held, in its order. */
+  held(columns: string): Record<string, unknown>[] {
+    return this.sql(`SELECT ${columns} FROM outbox_held ORDER BY seq`) as Record<string, unknown>[];
   }
 
   appendTo(topic: string, partition: number, value: string): void {

@@ -16,13 +16,14 @@ beforeAll(() => {
     const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
     // Files are run to collect their tests: those of a contract suite are in no file's text.
     const args = [vitest, 'list', '--no-static-parse', `--json=${file}`];
-    execFileSync(process.execPath, args, { cwd: root, stdio: 'pipe' });
+    const env = { ...process.env, FAULT_FORM: 'full' }; // with those of test/fault/full
+    execFileSync(process.execPath, args, { cwd: root, env, stdio: 'pipe' });
     const list = JSON.parse(readFileSync(file, 'utf8')) as { name: string; file: string }[];
     tests = new Set(list.map(({ name, file: path }) => `${path.slice(root.length)} > ${name}`));
   } finally {
     rmSync(folder, { recursive: true });
   }
-}, 240_000);
+}, 600_000); // every test file is loaded, on a machine that others use, too
 
 /** Names of tests in a text: code spans that begin with a test file's path. */
 const citations = (text: string) =>

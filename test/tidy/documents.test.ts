@@ -7,6 +7,8 @@ import { generatedDocuments } from '../../scripts/docs/generated.ts';
 import { verdicts } from '../../src/admin/check.ts';
 import { checks } from '../../src/admin/doctor/finding.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
+import { createProgram } from '../../src/cli/program.ts';
+import { optionEntries } from '../../src/config/entries.ts';
 import { optionsSchema } from '../../src/config/options.ts';
 import { resolveConfig } from '../../src/config/resolve.ts';
 import { errorFacts } from '../../src/core/errors.ts';
@@ -65,6 +67,34 @@ describe('what npm run docs makes of the options', () => {
 });
 
 describe('docs/cli.md', () => {
+  const program = createProgram({ interrupted: new AbortController().signal }, () => {});
+
+  it('has each command in its synopsis, and no other', () => {
+    const lines = [...textOf('docs/cli.md').matchAll(/^ {4}outbox-relay ([a-z |-]+?) +[-(F]/gm)];
+    const told = lines.flatMap(([, names = '']) => names.split(' | '));
+    const commands = program.commands.flatMap((command) =>
+      command.commands.length === 0
+        ? [command.name()]
+        : command.commands.map((one) => `${command.name()} ${one.name()}`),
+    );
+    expect([...new Set(told)].toSorted()).toEqual(commands.toSorted());
+  });
+
+  it('has each command in a heading, with the flags that are its own', () => {
+    const sections = textOf('docs/cli.md').split(/^## /m);
+    const shared = new Set(['--config', ...optionEntries.map(({ facts }) => `--${facts.flag}`)]);
+    const missing = program.commands.flatMap((command) => {
+      const own = (text: string) => text.split('\n', 1)[0]?.split(', ').includes(command.name());
+      const section = sections.find(own);
+      if (section === undefined) return [command.name()];
+      const all = [command, ...command.commands].flatMap(({ options }) => options);
+      const flags = all.map(({ long }) => long ?? '').filter((flag) => !shared.has(flag));
+      const untold = [...new Set(flags)].filter((flag) => !section.includes(flag));
+      return untold.map((flag) => `${command.name()} ${flag}`);
+    });
+    expect(missing).toEqual([]);
+  });
+
   it('has the exit codes', () => {
     const text = textOf('docs/cli.md');
     const rows = Object.values(exitCodes).map(({ code, meaning }) => `| ${code} | ${meaning} |`);

@@ -34,7 +34,7 @@ interface Workflow {
 it('the workflows run scripts of the repository, the tests on Node 22, 24 and 26', () => {
   const { scripts } = JSON.parse(textOf('package.json')) as { scripts: Record<string, string> };
   const isOurs = (command: string) => {
-    const [, name] = /^npm (?:run )?(\S+)$/.exec(command) ?? [];
+    const [, name] = /^npm (?:run )?(\S+)(?: -- [\w. -]+)?$/.exec(command) ?? [];
     return name === undefined ? existsSync(`${root}${command}`) : name in scripts;
   };
   const workflows = filesOf('.github/workflows/*').map((file) => parse(textOf(file)) as Workflow);
@@ -44,6 +44,7 @@ it('the workflows run scripts of the repository, the tests on Node 22, 24 and 26
   expect(commands.filter((command) => command === '.ci/run')).toHaveLength(2);
   expect(commands.filter((command) => !isOurs(command))).toEqual([]);
   expect(isOurs('curl example.com')).toBe(false);
+  expect(isOurs('npm run test && curl example.com')).toBe(false);
   const { jobs } = parse(textOf('.github/workflows/ci.yml')) as Workflow;
   expect(jobs['test']?.strategy?.matrix?.node).toEqual(['22', '24', '26']);
   expect(textOf('.ci/run')).toMatch(/^exec npm test$/m);

@@ -1,54 +1,81 @@
 /**
  * `npm run test:fault`: the fault suite in full, file by file, resumable, and its figures.
  */
-import { execFileSync } from 'node:child_process';
 import { randomInt, randomUUID } from 'node:crypto';
-import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runCommand } from '../../command.ts';
 import { leftovers, removeLeftovers } from '../leftovers.ts';
 import { runTests } from '../suites.ts';
 import { summarise } from '../summary.ts';
-import { type FaultOptions, helpText, parseFaultOptions } from './options.ts';
-import { type FaultRun, isDone, readRun, writeRun } from './progress.ts';
+import { chooseFiles, type FaultOptions, helpText, parseFaultOptions } from './options.ts';
+import {
+  type Beginning,
+  type FaultRun,
+  howToBegin,
+  isDone,
+  readRun,
+  writeRun,
+} from './progress.ts';
 import { parseFigures, toMarkdown } from './tables.ts';
+import { readTree, type Tree } from './tree.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const folder = join(root, '.fault');
 const stateFile = join(folder, 'run.json');
 
 async function run(options: FaultOptions): Promise<number> {
-  const session = randomUUID();
-  process.env['OUTBOX_RELAY_TEST_SESSION'] = session;
-  let state = beginOrResume(options);
-  const files = filesOf(options);
+  const files = chooseFiles(filesOf(options.form), options.files);
+  if (typeof files === 'string') return refuse(files);
+  const earlier = readRun(stateFile);
+  const tree = readTree(root);
+  const beginning = howToBegin(earlier, { ...tree, ...options }, filesOf);
+  if (beginning.kind === 'refused') return refuse(beginning.why);
+  if (earlier !== null) await removeEarlier(earlier);
+  let state = begin(beginning, tree, options);
+  process.env['OUTBOX_RELAY_TEST_SESSION'] = state.session;
   for (const [index, file] of files.entries()) {
     const place = `${index + 1} of ${files.length}: ${file}`;
     process.stdout.write(`\n── ${place}${isDone(state, file) ? ' (done before)' : ''}\n`);
     if (!isDone(state, file)) state = await runFile(state, file);
   }
-  const left = await leftovers(session);
+  const left = await leftovers(state.session);
   await removeLeftovers(left);
   return tell(state, { left, jsonFile: options.jsonFile });
 }
 
-function beginOrResume({ form, seed, resume }: FaultOptions): FaultRun {
-  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
-  const earlier = resume ? readRun(stateFile, { commit, form }) : null;
-  if (earlier !== null && (seed === null || seed === earlier.seed)) {
-    process.stdout.write(`going on with seed ${earlier.seed}\n`);
-    return earlier;
-  }
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  return { commit, form, seed: seed ?? randomInt(2 ** 31), done: {} };
+function refuse(why: string): number {
+  process.stderr.write(`${why}\n`);
+  return 2;
 }
 
-function filesOf({ files, form }: FaultOptions): string[] {
+/** What an interrupted run has left in Docker. */
+async function removeEarlier({ session }: FaultRun): Promise<void> {
+  const left = await leftovers(session);
+  if (left.length > 0) process.stdout.write(`removed, of the earlier run: ${left.join(', ')}\n`);
+  await removeLeftovers(left);
+}
+
+function begin(
+  beginning: Exclude<Beginning, { kind: 'refused' }>,
+  tree: Tree,
+  { form, seed }: FaultOptions,
+): FaultRun {
+  if (beginning.kind === 'resume') {
+    process.stdout.write(`going on with seed ${beginning.run.seed}\n`);
+    return beginning.run;
+  }
+  if (beginning.why !== null) process.stdout.write(`${beginning.why}\n`);
+  rmSync(folder, { recursive: true, force: true });
+  const run = { ...tree, form, seed: seed ?? randomInt(2 ** 31), session: randomUUID(), done: {} };
+  writeRun(stateFile, run); // before its first container
+  return run;
+}
+
+function filesOf(form: FaultRun['form']): string[] {
   const pattern = form === 'full' ? 'test/fault/**/*.test.ts' : 'test/fault/*.test.ts';
-  const all = globSync(pattern, { cwd: root }).sort();
-  return all.filter((file) => files.length === 0 || files.some((part) => file.includes(part)));
+  return globSync(pattern, { cwd: root }).sort();
 }
 
 async function runFile(run: FaultRun, file: string): Promise<FaultRun> {
@@ -69,9 +96,10 @@ function tell(
   { left, jsonFile }: { readonly left: readonly string[]; readonly jsonFile: string | null },
 ): number {
   const figures = Object.keys(run.done).flatMap((file) => parseFigures(readFigures(file)));
-  const { lines, ok } = summarise(Object.values(run.done), left, false);
+  const { lines, ok } = summarise(Object.values(run.done), left, process.env['CI'] === 'true');
   process.stdout.write(`\n${toMarkdown(figures).join('\n')}\n${lines.join('\n')}\n`);
-  process.stdout.write(`seed ${run.seed}: npm run test:fault -- --again --seed ${run.seed}\n`);
+  const again = `--again --form ${run.form} --seed ${run.seed}`;
+  process.stdout.write(`seed ${run.seed}: npm run test:fault -- ${again}\n`);
   if (jsonFile !== null) writeFileSync(jsonFile, JSON.stringify({ ...run, figures }, null, 2));
   return ok ? 0 : 1;
 }

@@ -16,7 +16,7 @@ export interface FaultOptions {
 export const helpText = `npm run test:fault [-- OPTIONS] [FILE...]
 
 Faults of Kafka, Redis, disk and processes, and what the checker finds after them. It goes on where
-it was stopped, as long as the commit is the same.
+it was stopped, as long as the commit and what is not committed (documents apart) are the same.
 
   --form short|full  how much of it; default: full, at most 75 minutes
   --seed N           replays a run
@@ -25,6 +25,17 @@ it was stopped, as long as the commit is the same.
   --help
 FILE: a part of a test file's name, e.g. kills
 `;
+
+/** @returns the files that the parts name, all without one; or what is wrong with a part */
+export function chooseFiles(
+  all: readonly string[],
+  parts: readonly string[],
+): readonly string[] | string {
+  const wrong = parts.filter((part) => !all.some((file) => file.includes(part)));
+  if (wrong.length > 0)
+    return `no test file has ${wrong.join(', ')} in it; there are:\n  ${all.join('\n  ')}`;
+  return all.filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)));
+}
 
 /** @returns what is wrong with the arguments, in words, when something is */
 export function parseFaultOptions(args: readonly string[]): FaultOptions | string {

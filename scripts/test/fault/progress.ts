@@ -2,21 +2,23 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { SuiteResult } from '../suites.ts';
+import type { FaultOptions } from './options.ts';
+import type { Tree } from './tree.ts';
 
-export interface FaultRun {
-  /** Of which the results are; another one begins anew. */
-  readonly commit: string;
+export interface FaultRun extends Tree {
   readonly form: 'full' | 'short';
   readonly seed: number;
+  /** Its containers have it as a label. */
+  readonly session: string;
   /** By test file, what became of it. */
   readonly done: Readonly<Record<string, SuiteResult>>;
 }
 
 /** `null`: nothing that could be gone on with. */
-export function readRun(path: string, { commit, form }: Pick<FaultRun, 'commit' | 'form'>) {
+export function readRun(path: string): FaultRun | null {
   try {
     const run = JSON.parse(readFileSync(path, 'utf8')) as FaultRun;
-    return run.commit === commit && run.form === form ? run : null;
+    return typeof run.session === 'string' ? run : null; // or of an older version of this file
   } catch {
     return null; // none yet, or cut off: begun anew
   }
@@ -31,4 +33,38 @@ export function writeRun(path: string, run: FaultRun): void {
 /** Passed files need not run again; failed ones do. */
 export function isDone({ done }: FaultRun, file: string): boolean {
   return done[file] !== undefined && done[file].failed === 0;
+}
+
+export type Wanted = Tree & Pick<FaultOptions, 'form' | 'seed' | 'resume'>;
+export type Beginning =
+  | { readonly kind: 'resume'; readonly run: FaultRun }
+  | { readonly kind: 'anew'; readonly why: string | null }
+  | { readonly kind: 'refused'; readonly why: string };
+
+/**
+ * Whether an earlier run is gone on with. Pure.
+ * @param filesOf the test files of a form
+ */
+export function howToBegin(
+  earlier: FaultRun | null,
+  wanted: Wanted,
+  filesOf: (form: FaultRun['form']) => readonly string[],
+): Beginning {
+  if (earlier === null || !wanted.resume) return { kind: 'anew', why: null };
+  const files = filesOf(earlier.form);
+  const done = files.filter((file) => isDone(earlier, file)).length;
+  const { form, seed } = earlier;
+  const there = `--form ${form} --seed ${seed}, ${done} of ${files.length} files done`;
+  if (earlier.commit !== wanted.commit || earlier.changes !== wanted.changes) {
+    const other = earlier.commit === wanted.commit ? 'other uncommitted changes' : 'another commit';
+    return { kind: 'anew', why: `the earlier run (${there}) is of ${other}: begun anew` };
+  }
+  const isSame = form === wanted.form && (wanted.seed === null || wanted.seed === seed);
+  if (isSame) return { kind: 'resume', run: earlier };
+  const nothingToLose = Object.keys(earlier.done).length === 0;
+  if (nothingToLose) return { kind: 'anew', why: null };
+  if (done === files.length)
+    return { kind: 'anew', why: `the earlier run (${there}) was complete` };
+  const ways = `--form ${form} --seed ${seed} goes on with it, --again begins anew without it`;
+  return { kind: 'refused', why: `a run of this commit is not finished (${there}): ${ways}` };
 }

@@ -22,8 +22,7 @@ export interface SeqSpan {
 }
 
 /** The highest seq ever given. */
-export const sequenceSql =
-  "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox_events'), 0)";
+const sequenceSql = "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outbox_events'), 0)";
 
 const ask = (code: FaultCode, sql: string): Invariant => ({
   code,

@@ -21,7 +21,7 @@ export function isBusy(error: unknown): boolean {
 }
 
 /** A failed read, write or sync: after it, whether a commit is durable is not known. */
-export function isIoFailure(error: unknown): boolean {
+function isIoFailure(error: unknown): boolean {
   return /^SQLITE_IOERR/.test(sqliteCode(error));
 }
 

@@ -3,7 +3,7 @@ import { afterEach, expect, it } from 'vitest';
 import type { ActVerb } from '../../../src/outbox/operator.ts';
 import type { SendFailure, SinkRecord } from '../../../src/sink/driver.ts';
 import { encodedEvent } from '../../support/encoded.ts';
-import { type BenchOptions, RelayBench } from '../../support/relay-bench.ts';
+import { type BenchOptions, failure, RelayBench } from '../../support/relay-bench.ts';
 
 let bench: RelayBench;
 
@@ -12,9 +12,6 @@ afterEach(async () => {
   expect(bench.clock.pendingTimers).toBe(0);
 });
 
-const failure = (kind: SendFailure['kind'], code: string): SendFailure => {
-  return { kind, code, message: code, topic: null, cause: null };
-};
 const tooLarge = failure('refused-record', 'MESSAGE_TOO_LARGE');
 const timedOut = failure('unknown', 'REQUEST_TIMED_OUT');
 const states = () => bench.sql('SELECT seq, state FROM outbox_held ORDER BY seq');

@@ -1,7 +1,7 @@
 /** What the relay does when Kafka answers and says no to one event. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SendFailure, SinkRecord } from '../../../src/sink/driver.ts';
-import { type BenchOptions, RelayBench } from '../../support/relay-bench.ts';
+import { type BenchOptions, failure, keyed, RelayBench } from '../../support/relay-bench.ts';
 
 let bench: RelayBench;
 const options: BenchOptions = { retry: { retries: 3, delayMs: 10_000 } };
@@ -13,13 +13,6 @@ afterEach(async () => {
   await bench.stop();
   expect(bench.clock.pendingTimers).toBe(0);
 });
-
-const failure = (kind: SendFailure['kind'], code: string): SendFailure => {
-  return { kind, code, message: code, topic: null, cause: null };
-};
-const keyed = (...keys: string[]) => keys.map((key, index) => `${key}:${index + 1}`);
-const rows = (columns: string) =>
-  bench.sql(`SELECT ${columns} FROM outbox_held ORDER BY seq`) as Record<string, unknown>[];
 
 /** Refuses every send that has one of these values in it, while the set has them. */
 function refuseValues(bad: ReadonlySet<string>, kind: SendFailure['kind'] = 'refused-record') {
@@ -45,7 +38,7 @@ describe('a refused record', () => {
     await bench.core.start();
     await bench.clock.advance(1_000);
     expect(bench.written('orders').sort()).toEqual(['a:1', 'a:3', 'a:7', 'c:5']);
-    expect(rows('seq, state, attempts, code')).toEqual([
+    expect(bench.held('seq, state, attempts, code')).toEqual([
       { seq: 2, state: 'retrying', attempts: 1, code: 'MESSAGE_TOO_LARGE' },
       { seq: 4, state: 'blocked', attempts: 0, code: null },
       { seq: 6, state: 'blocked', attempts: 0, code: null },
@@ -65,7 +58,7 @@ describe('a refused record', () => {
     bad.clear();
     await bench.clock.advance(2_000);
     expect(bench.written('orders')).toEqual(['a:1', 'a:6', 'b:2', 'b:3', 'b:4', 'b:5']);
-    expect(rows('seq')).toEqual([]);
+    expect(bench.held('seq')).toEqual([]);
     bench.appendKeyed('orders', 'b:7');
     await bench.clock.advance(1_000);
     expect(bench.written('orders').at(-1)).toBe('b:7');
@@ -88,7 +81,7 @@ describe('a refused record', () => {
     const tries = sends.length;
     await bench.clock.advance(120_000);
     expect(sends).toHaveLength(tries);
-    expect(rows('seq, state, attempts')).toEqual([
+    expect(bench.held('seq, state, attempts')).toEqual([
       { seq: 2, state: 'dead', attempts: 4 },
       { seq: 3, state: 'blocked', attempts: 0 },
     ]);
@@ -105,7 +98,7 @@ describe('a refused record', () => {
     bench.appendKeyed('orders', 'b:5');
     await bench.clock.advance(1_000);
     expect(bench.written('orders')).toEqual(['a:1', 'b:3', 'b:4', 'b:5']);
-    expect(rows('seq, state')).toEqual([{ seq: 2, state: 'dead' }]);
+    expect(bench.held('seq, state')).toEqual([{ seq: 2, state: 'dead' }]);
   });
 
   it('has a budget of its own when the event says so', async () => {
@@ -129,7 +122,9 @@ describe('a refused record', () => {
     await bench.core.start();
     await bench.clock.advance(1_000);
     expect(bench.written('orders').sort()).toEqual(['1', '3']);
-    expect(rows('seq, state, order_key')).toEqual([{ seq: 2, state: 'retrying', order_key: null }]);
+    expect(bench.held('seq, state, order_key')).toEqual([
+      { seq: 2, state: 'retrying', order_key: null },
+    ]);
   });
 
   it('that was never sent is held too: a row of another writer in the wrong lane', async () => {
@@ -140,7 +135,7 @@ describe('a refused record', () => {
     await bench.core.start();
     await bench.clock.advance(1_000);
     expect(bench.written('orders')).toEqual(['a:2']);
-    expect(rows('seq, state, code')).toEqual([
+    expect(bench.held('seq, state, code')).toEqual([
       { seq: 1, state: 'retrying', code: 'LANE_MISMATCH' },
     ]);
   });
@@ -157,7 +152,7 @@ describe('a refused record', () => {
     await bench.core.start();
     bench.appendKeyed('orders', 'b:4');
     await bench.clock.advance(1_000);
-    expect(rows('seq, attempts')).toMatchObject([{ attempts: 1 }, {}, { seq: 4 }]);
+    expect(bench.held('seq, attempts')).toMatchObject([{ attempts: 1 }, {}, { seq: 4 }]);
     bad.clear();
     await bench.clock.advance(9_000);
     expect(bench.written('orders')).toEqual(['a:1', 'b:2', 'b:3', 'b:4']);
@@ -171,7 +166,7 @@ describe('a refused record', () => {
     await bench.clock.advance(1_000);
     bench.driver.goAway();
     await bench.clock.advance(600_000);
-    expect(rows('attempts, state')).toEqual([{ attempts: 1, state: 'retrying' }]);
+    expect(bench.held('attempts, state')).toEqual([{ attempts: 1, state: 'retrying' }]);
     bench.driver.comeBack();
     bad.clear();
     await bench.clock.advance(12_000);
@@ -206,7 +201,7 @@ describe('a dead event', () => {
     expect(Number(last) - Number(first)).toBeGreaterThanOrEqual(1_000);
     await bench.clock.advance(60_000);
     expect(bench.written('dead')).toEqual(['b:1']);
-    expect(rows('seq, state, next_attempt_at')).toEqual([
+    expect(bench.held('seq, state, next_attempt_at')).toEqual([
       { seq: 1, state: 'dead', next_attempt_at: null },
       { seq: 2, state: 'blocked', next_attempt_at: null },
     ]);
@@ -228,7 +223,7 @@ describe('a dead event', () => {
     refuseCopies = false;
     await bench.clock.advance(6_000);
     expect(bench.written('dead')).toEqual(['b:1']);
-    expect(rows('state')).toEqual([{ state: 'dead' }]);
+    expect(bench.held('state')).toEqual([{ state: 'dead' }]);
   });
 });
 
@@ -242,7 +237,7 @@ describe('a defect', () => {
     await bench.clock.advance(120_000);
     expect(failed).toMatchObject([{ failure: { kind: 'bug', seq: 2 } }]);
     expect(bench.written('orders')).toEqual(['a:1', 'a:3']);
-    const [held] = rows('seq, state, attempts');
+    const [held] = bench.held('seq, state, attempts');
     expect(held).toMatchObject({ seq: 2, state: 'retrying' });
     expect(held?.['attempts']).toBeGreaterThan(4);
     expect(circuit).toEqual([]);

@@ -1,9 +1,8 @@
 /** The whole relay in memory: what it does about outages, refusals, lost leases and its end. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OutboxBusyError } from '../../../src/core/errors.ts';
-import type { SendFailure } from '../../../src/sink/driver.ts';
 import { logEvents } from '../../../src/telemetry/log.ts';
-import { RelayBench } from '../../support/relay-bench.ts';
+import { failure, RelayBench } from '../../support/relay-bench.ts';
 
 let bench: RelayBench;
 let stopped: boolean;
@@ -17,9 +16,6 @@ afterEach(async () => {
   expect(bench.clock.pendingTimers).toBe(0); // a relay that has stopped leaves no timer
 });
 
-const failure = (kind: SendFailure['kind'], code: string): SendFailure => {
-  return { kind, code, message: code, topic: null, cause: null };
-};
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => `${index + 1}`);
 
 describe('a relay', () => {

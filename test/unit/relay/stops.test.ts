@@ -1,7 +1,7 @@
 /** What the relay does when a topic, or a partition of it, takes no events. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SendFailure, SinkRecord } from '../../../src/sink/driver.ts';
-import { type BenchOptions, RelayBench } from '../../support/relay-bench.ts';
+import { type BenchOptions, failure, keyed, RelayBench } from '../../support/relay-bench.ts';
 
 let bench: RelayBench;
 const options: BenchOptions = { retry: { retries: 3, delayMs: 10_000 } };
@@ -14,12 +14,6 @@ afterEach(async () => {
   expect(bench.clock.pendingTimers).toBe(0);
 });
 
-const failure = (kind: SendFailure['kind'], code: string): SendFailure => {
-  return { kind, code, message: code, topic: null, cause: null };
-};
-const keyed = (...keys: string[]) => keys.map((key, index) => `${key}:${index + 1}`);
-const rows = (columns: string) =>
-  bench.sql(`SELECT ${columns} FROM outbox_held ORDER BY seq`) as Record<string, unknown>[];
 const stops = () => bench.sql('SELECT * FROM outbox_stops') as Record<string, unknown>[];
 
 /** Refuses every send with such a record. */
@@ -39,7 +33,7 @@ describe('a topic that takes nothing', () => {
     await bench.core.start();
     await bench.clock.advance(60_000);
     expect(bench.written('orders')).toEqual(['a:1', 'b:2']);
-    expect(rows('seq, state, attempts')).toEqual(
+    expect(bench.held('seq, state, attempts')).toEqual(
       [1, 2, 5].map((seq) => ({ seq, state: 'blocked', attempts: 0 })),
     );
     expect(stopped).toMatchObject([{ topic: 'secret', partition: null }]);
@@ -115,7 +109,7 @@ describe('a topic that takes nothing', () => {
     const others = ['2', '3', '5', '6', '8', '9', '11', '12'];
     expect([...new Set(bench.written('orders'))].sort()).toEqual([...others].sort());
     expect(stops()).toMatchObject([{ topic: 'orders', partition: 1 }]);
-    expect(rows('seq, partition, attempts')).toEqual(
+    expect(bench.held('seq, partition, attempts')).toEqual(
       [1, 4, 7, 10].map((seq) => ({ seq, partition: 1, attempts: 0 })),
     );
     away = false;
@@ -139,7 +133,7 @@ describe('a topic that takes nothing', () => {
     closed = false;
     await bench.clock.advance(8_000);
     expect(bench.written('secret')).toEqual(['a:1', 'c:4']);
-    expect(rows('seq, state, code')).toMatchObject([
+    expect(bench.held('seq, state, code')).toMatchObject([
       { seq: 2, state: 'retrying', code: 'INVALID_RECORD' },
       { seq: 3, state: 'blocked' },
     ]);

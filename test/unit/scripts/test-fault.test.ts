@@ -1,10 +1,20 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { parseFaultOptions } from '../../../scripts/test/fault/options.ts';
-import { type FaultRun, isDone, readRun, writeRun } from '../../../scripts/test/fault/progress.ts';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { chooseFiles, parseFaultOptions } from '../../../scripts/test/fault/options.ts';
+import {
+  type FaultRun,
+  howToBegin,
+  isDone,
+  readRun,
+  type Wanted,
+  writeRun,
+} from '../../../scripts/test/fault/progress.ts';
 import { parseFigures, toMarkdown } from '../../../scripts/test/fault/tables.ts';
+import { readTree } from '../../../scripts/test/fault/tree.ts';
 
 describe('the options of test:fault', () => {
   it('ask for all of it, and go on where it was stopped', () => {
@@ -23,24 +33,125 @@ describe('the options of test:fault', () => {
   );
 });
 
+describe('the files of test:fault', () => {
+  const all = ['test/fault/kills.test.ts', 'test/fault/outage.test.ts'];
+
+  it('are all of them, or those that are named', () => {
+    expect(chooseFiles(all, [])).toEqual(all);
+    expect(chooseFiles(all, ['outage'])).toEqual([all[1]]);
+  });
+
+  it('are refused when one of the names is nobody’s', () => {
+    const message = chooseFiles(all, ['kills', 'kilss']);
+    expect(message).toMatch(/^no test file has kilss in it/);
+    expect(message).toContain(all[0]);
+  });
+
+  it('end the command with 2 then, before anything is run or lost', () => {
+    const main = fileURLToPath(new URL('../../../scripts/test/fault/main.ts', import.meta.url));
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'kilss']);
+    expect({ status, out: String(stdout) }).toEqual({ status: 2, out: '' });
+    expect(String(stderr)).toContain('no test file has kilss in it');
+  });
+});
+
+describe('what test:fault tests', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'outbox-fault-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const git = (...args: string[]) => execFileSync('git', args, { cwd: folder, stdio: 'pipe' });
+  const write = (path: string, text: string) => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  };
+
+  it('is a commit and what is not committed, documents and figures apart', () => {
+    for (const path of ['src/a.ts', 'docs/a.md']) write(path, '1');
+    git('init', '--quiet');
+    git('add', '.');
+    const who = ['-c', 'user.name=a', '-c', 'user.email=a@localhost'];
+    git(...who, 'commit', '--quiet', '--no-gpg-sign', '-m', 'one');
+    const clean = readTree(folder);
+    expect(clean).toEqual({ commit: expect.stringMatching(/^[0-9a-f]{40}$/), changes: null });
+    write('docs/a.md', '2');
+    write('figures.json', '{}');
+    expect(readTree(folder)).toEqual(clean);
+    const seen = new Set<string | null>();
+    for (const text of ['2', '3']) {
+      write('src/a.ts', text);
+      seen.add(readTree(folder).changes);
+      write('test/b.ts', text);
+      seen.add(readTree(folder).changes);
+    }
+    expect(seen.size).toBe(4);
+    git('add', '.'); // not committed yet
+    expect(readTree(folder).changes).not.toBe(null);
+  });
+});
+
 describe('a run of test:fault', () => {
   const counts = { name: 'a', seconds: 1, passed: 1, failed: 0, skipped: 0 };
-  const run: FaultRun = { commit: 'c1', form: 'full', seed: 5, done: { a: counts } };
+  const tree = { commit: 'c1', changes: null };
+  const kept = { form: 'full', seed: 5, session: 's1' } as const;
+  const run: FaultRun = { ...tree, ...kept, done: { a: counts } };
+  const begin = (wanted: Partial<Wanted> = {}, earlier: FaultRun | null = run) => {
+    const given: Wanted = { ...tree, form: 'full', seed: null, resume: true, ...wanted };
+    return howToBegin(earlier, given, () => ['a', 'b']);
+  };
 
-  it('is gone on with at the same commit and form, and only there', () => {
+  it('is kept in a file; one that cannot be read is none', () => {
     const folder = mkdtempSync(join(tmpdir(), 'outbox-fault-'));
     const path = join(folder, 'run.json');
     try {
-      expect(readRun(path, run)).toBe(null);
+      expect(readRun(path)).toBe(null);
       writeRun(path, run);
-      expect(readRun(path, { commit: 'c1', form: 'full' })).toEqual(run);
-      expect(readRun(path, { commit: 'c2', form: 'full' })).toBe(null);
-      expect(readRun(path, { commit: 'c1', form: 'short' })).toBe(null);
+      expect(readRun(path)).toEqual(run);
       writeFileSync(path, '{"commit":');
-      expect(readRun(path, run)).toBe(null);
+      expect(readRun(path)).toBe(null);
+      // Of an older version.
+      writeFileSync(path, '{"commit":"c1","form":"full","seed":5,"done":{}}');
+      expect(readRun(path)).toBe(null);
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it('is gone on with when commit, changes, form and seed are the same', () => {
+    expect(begin()).toEqual({ kind: 'resume', run });
+    expect(begin({ seed: 5 })).toEqual({ kind: 'resume', run });
+  });
+
+  it('is begun anew when it is asked to, or when there is none', () => {
+    expect(begin({ resume: false, seed: 6 })).toEqual({ kind: 'anew', why: null });
+    expect(begin({}, null)).toEqual({ kind: 'anew', why: null });
+  });
+
+  it.each([
+    [{ commit: 'c2' }, 'another commit'],
+    [{ changes: 'h1' }, 'other uncommitted changes'],
+  ])('is begun anew for %j, and says what it gives up', (wanted, other) => {
+    const why = `the earlier run (--form full --seed 5, 1 of 2 files done) is of ${other}`;
+    expect(begin(wanted)).toEqual({ kind: 'anew', why: `${why}: begun anew` });
+  });
+
+  it.each<Partial<Wanted>>([{ form: 'short' }, { seed: 6 }])(
+    'is refused for %j while there is one that is not finished',
+    (wanted) => {
+      const { kind, why } = begin(wanted) as { kind: string; why: string };
+      expect(kind).toBe('refused');
+      expect(why).toContain('--form full --seed 5, 1 of 2 files done');
+      expect(why).toContain('--again');
+      const failed = { ...run, done: { a: counts, b: { ...counts, failed: 1 } } };
+      expect(begin(wanted, failed).kind).toBe('refused');
+    },
+  );
+
+  it('gives way to another one when it is complete, or has nothing yet', () => {
+    const complete = { ...run, done: { a: counts, b: counts } };
+    expect(begin({ seed: 6 }, complete)).toEqual({
+      kind: 'anew',
+      why: expect.stringContaining('complete'),
+    });
+    expect(begin({ seed: 6 }, { ...run, done: {} })).toEqual({ kind: 'anew', why: null });
   });
 
   it('runs failed files again, and passed ones not', () => {

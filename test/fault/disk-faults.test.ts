@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { hasPowerRig } from '../support/platform.ts';
 import { Account } from '../support/power/account.ts';
 import { errnos, type Machine, type Order, Power } from '../support/power/power.ts';
-import { Random } from '../support/power/random.ts';
+import { Random } from '../support/random.ts';
 import { until } from '../support/wait.ts';
 
 const { EIO, ENOSPC } = errnos;

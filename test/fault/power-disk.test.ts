@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Disk } from '../support/power/disk.ts';
 import { type LogRecord, readLog } from '../support/power/log.ts';
-import { Random } from '../support/power/random.ts';
+import { Random } from '../support/random.ts';
 
 let count = 0;
 const record = (kind: LogRecord['kind'], facts: Partial<LogRecord> = {}): LogRecord => {

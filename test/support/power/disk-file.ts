@@ -1,5 +1,5 @@
 /** One file of a disk: what is surely on it, and the changes of which that is not known. */
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 
 /** A write, or with `bytes: null` a change of the file's length to `at`. */
 export interface Change {

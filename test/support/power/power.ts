@@ -21,10 +21,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { Child } from '../child.ts';
+import type { Random } from '../random.ts';
 import { Disk } from './disk.ts';
 import type { CutCounts } from './disk-file.ts';
 import { readLog } from './log.ts';
-import type { Random } from './random.ts';
 import { compileShim } from './shim.ts';
 
 /** What the next change of a process meets; see shim.c. */
@@ -111,8 +111,8 @@ export class Power {
       const list = unseen.map(({ name, what }) => `${name} ${what}`).join(', ');
       throw new Error(`the shim has missed a change: ${list}`);
     }
-    const sectorBytes = random.pick([512, 4_096]);
-    const { files, counts } = disk.cut({ random, sectorBytes, keeps: random.pick([0, 0.5, 0.9]) });
+    const sectorBytes = random.oneOf([512, 4_096]);
+    const { files, counts } = disk.cut({ random, sectorBytes, keeps: random.oneOf([0, 0.5, 0.9]) });
     this.#rebuild(files, random);
     return counts;
   }

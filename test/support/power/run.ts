@@ -7,11 +7,11 @@ import { crc32 } from 'node:zlib';
 import { openStatus } from '../../../src/index.ts';
 import type { Findings } from '../../../src/testing/checker.ts';
 import type { KafkaBroker } from '../kafka.ts';
+import { Random } from '../random.ts';
 import { until } from '../wait.ts';
 import { Account } from './account.ts';
 import type { CutCounts } from './disk-file.ts';
 import { type Machine, type Order, Power } from './power.ts';
-import { Random } from './random.ts';
 
 const lanes = 2;
 const groupEvents = 20;
@@ -85,7 +85,7 @@ export class PowerRun {
     writer.child.write('go\n');
     await this.#goOnAfterFault(relay);
     await accepted(writer, random.between(40, 400));
-    const machine = random.pick([writer, writer, relay]);
+    const machine = random.oneOf([writer, writer, relay]);
     await this.#pull(machine);
     const counts = await this.#power.cut(random);
     this.#account.take(writer.child.lines);

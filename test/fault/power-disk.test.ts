@@ -1,6 +1,7 @@
 /** What a disk may hold after a power cut: the model that the other tests of this folder trust. */
 import { describe, expect, it } from 'vitest';
 import { Disk } from '../support/power/disk.ts';
+import { noCounts } from '../support/power/disk-file.ts';
 import { type LogRecord, readLog } from '../support/power/log.ts';
 import { Random } from '../support/random.ts';
 
@@ -23,15 +24,19 @@ const write = (at: number, data: string) => whole('write', { offset: at, data: t
 const sync = (error = 0) => whole('sync', { error });
 const opened = record('opened', { data: text('a') });
 
+function diskOf(before: Record<string, string>, records: readonly LogRecord[]): Disk {
+  const files = Object.entries(before).map(([name, bytes]) => [name, text(bytes)] as const);
+  const disk = new Disk(new Map(files));
+  for (const one of records) disk.take(one);
+  return disk;
+}
+
 /** All states of the file `a` that many cuts leave; `null`: it is not there. */
 function states(before: Record<string, string>, records: readonly LogRecord[]) {
   const found = new Set<string | null>();
   for (let seed = 0; seed < 300; seed += 1) {
-    const files = Object.entries(before).map(([name, bytes]) => [name, text(bytes)] as const);
-    const disk = new Disk(new Map(files));
-    for (const one of records) disk.take(one);
     const cut = { random: new Random(seed), sectorBytes: 4, keeps: 0.5 };
-    found.add(disk.cut(cut).files.get('a')?.toString() ?? null);
+    found.add(diskOf(before, records).cut(cut).files.get('a')?.toString() ?? null);
   }
   return [...found].toSorted();
 }
@@ -108,6 +113,35 @@ describe('after a power cut', () => {
     expect(states({ a: 'old' }, [opened, ...removed])).toEqual([null, 'old']);
     const failed = whole('unlink', { data: text('a'), error: 13 });
     expect(states({ a: 'old' }, [opened, ...failed])).toEqual(['old']);
+  });
+});
+
+describe('what a cut counts', () => {
+  const [begun] = write(0, 'YYYY') as [LogRecord, LogRecord];
+  const countsOf = (records: readonly LogRecord[], { seed = 1, keeps = 0.5 } = {}) =>
+    diskOf({ a: 'aaaabbbb' }, [opened, ...records]).cut({
+      ...{ random: new Random(seed), sectorBytes: 4, keeps },
+    }).counts;
+
+  it('is what was made and not synced; not the write before which the process was killed', () => {
+    expect(countsOf([begun])).toEqual({ ...noCounts, undoneWrites: 1 });
+    expect(countsOf([...write(0, 'XXXX'), ...sync(), begun])).toEqual({
+      ...{ ...noCounts, undoneWrites: 1 },
+    });
+    expect(countsOf([...write(4, 'XXXX'), begun], { keeps: 1 })).toEqual({
+      ...{ ...noCounts, unsyncedWrites: 1, undoneWrites: 1, kept: 1 },
+    });
+    expect(countsOf([...write(0, 'XXXX'), ...sync()])).toEqual(noCounts);
+    expect(countsOf(whole('truncate', { offset: 2 }))).toMatchObject({ unsyncedWrites: 1 });
+  });
+
+  it('a sector is dropped or torn when what was made last there is not whole', () => {
+    for (let seed = 0; seed < 100; seed += 1) {
+      const { kept, dropped, torn } = countsOf([...write(0, 'XXXX'), begun], { seed });
+      expect(kept + dropped + torn).toBe(1);
+    }
+    const all = Array.from({ length: 100 }, (_, seed) => countsOf([begun], { seed }));
+    expect(all.every(({ kept, dropped, torn }) => kept + dropped + torn === 0)).toBe(true);
   });
 });
 

@@ -10,7 +10,8 @@ import type { KafkaBroker } from '../kafka.ts';
 import { Random } from '../random.ts';
 import { until } from '../wait.ts';
 import { Account } from './account.ts';
-import type { CutCounts } from './disk-file.ts';
+import { type Choices, choicesOf } from './choices.ts';
+import { type CutCounts, noCounts } from './disk-file.ts';
 import { type Machine, type Order, Power } from './power.ts';
 
 const lanes = 2;
@@ -40,19 +41,17 @@ export interface RunReport extends Omit<Findings, 'examples'>, CutCounts {
 export class PowerRun {
   readonly #kafka: KafkaBroker;
   readonly #options: RunOptions;
-  readonly #random: Random;
   readonly #power = new Power();
   readonly #topic = `power-${randomUUID()}`;
   readonly #account = new Account(this.#topic);
   readonly #damage: string[] = [];
   readonly #story: string[] = [];
   #readable = true;
-  readonly #sum = { cuts: 0, cutsCounted: 0, unsyncedWrites: 0, kept: 0, dropped: 0, torn: 0 };
+  readonly #sum = { cuts: 0, cutsCounted: 0, ...noCounts };
 
   constructor(kafka: KafkaBroker, options: RunOptions) {
     this.#kafka = kafka;
     this.#options = options;
-    this.#random = new Random(options.seed);
   }
 
   async run(): Promise<RunReport> {
@@ -73,8 +72,9 @@ export class PowerRun {
 
   /** One life of the machine, from its start to the end of its power. */
   async #live(): Promise<void> {
-    const { how } = this.#options;
-    const random = this.#random;
+    const { seed, how } = this.#options;
+    const cut = this.#sum.cuts + 1;
+    const choices = choicesOf(seed, cut);
     const from = this.#account.lastIssued + 1;
     const events = { path: this.#power.db, topic: this.#topic, lanes, groupEvents };
     const writer = this.#power.start('test/support/power/writer.ts', { ...events, from, how });
@@ -84,16 +84,13 @@ export class PowerRun {
     await relay.child.line('"delivered"', 60_000);
     writer.child.write('go\n');
     await this.#goOnAfterFault(relay);
-    await accepted(writer, random.between(40, 400));
-    const machine = random.oneOf([writer, writer, relay]);
-    await this.#pull(machine);
-    const counts = await this.#power.cut(random);
+    await accepted(writer, choices.accepted);
+    await pull(choices, { writer, relay });
+    const counts = await this.#power.cut(new Random(seed, `disk of cut ${cut}`));
     this.#account.take(writer.child.lines);
     this.#count(counts);
-    const { lastIssued } = this.#account;
-    const died = machine === writer ? 'writer' : 'relay';
-    const facts = { died, lastIssued, lastSeq: this.#account.lastSeq, ...counts };
-    this.#story.push(JSON.stringify(facts));
+    const { lastIssued, lastSeq } = this.#account;
+    this.#story.push(JSON.stringify({ ...choices, lastIssued, lastSeq, ...counts }));
     this.#look();
   }
 
@@ -106,13 +103,6 @@ export class PowerRun {
     // Each settles by a sync; those that failed are behind when as many and more went well.
     const wanted = before + (relayMeets.times ?? 1) + (relayMeets.skip ?? 0) + 5;
     await until('it goes on', () => delivered(relay) >= wanted, { timeoutMs: 60_000 });
-  }
-
-  /** By hand, or at some change that one of the processes is about to make. */
-  async #pull(machine: Machine): Promise<void> {
-    if (this.#random.chance(0.2)) return;
-    machine.order({ what: 'cut', skip: this.#random.between(0, 40) });
-    await machine.child.ended;
   }
 
   #startRelay(): Machine {
@@ -128,9 +118,7 @@ export class PowerRun {
   #count(counts: CutCounts): void {
     this.#sum.cuts += 1;
     if (counts.unsyncedWrites > 0) this.#sum.cutsCounted += 1;
-    for (const name of ['unsyncedWrites', 'kept', 'dropped', 'torn'] as const) {
-      this.#sum[name] += counts[name];
-    }
+    for (const [name, count] of Object.entries(counts)) this.#sum[name as keyof CutCounts] += count;
   }
 
   #look(): void {
@@ -167,6 +155,16 @@ export class PowerRun {
     }
     return this.#account.check(await this.#kafka.consume(this.#topic, 'end'));
   }
+}
+
+/** By hand, which is done by the cut itself, or by an order. */
+async function pull(
+  { dies, order }: Choices,
+  machines: Readonly<Record<Choices['dies'], Machine>>,
+): Promise<void> {
+  if (order === null) return;
+  machines[dies].order(order);
+  await machines[dies].child.ended;
 }
 
 const delivered = ({ child }: Machine) =>

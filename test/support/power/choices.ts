@@ -1,0 +1,19 @@
+/** When the power goes: by the run's seed and the number of the cut, whatever was before. */
+import { Random } from '../random.ts';
+import type { Order } from './power.ts';
+
+export interface Choices {
+  /** So many events are accepted in this life before anything is ordered. */
+  readonly accepted: number;
+  readonly dies: 'writer' | 'relay';
+  /** `null`: both are killed by hand, wherever they are. */
+  readonly order: Order | null;
+}
+
+export function choicesOf(seed: number, cut: number): Choices {
+  const random = new Random(seed, `choices of cut ${cut}`);
+  const accepted = random.between(40, 400);
+  const dies = random.oneOf(['writer', 'writer', 'relay'] as const);
+  if (random.chance(0.2)) return { accepted, dies, order: null };
+  return { accepted, dies, order: { what: 'cut', skip: random.between(0, 40) } };
+}

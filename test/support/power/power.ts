@@ -24,7 +24,7 @@ import { Child } from '../child.ts';
 import type { Random } from '../random.ts';
 import { Disk } from './disk.ts';
 import type { CutCounts } from './disk-file.ts';
-import { readLog } from './log.ts';
+import { failedSyncs, readLog } from './log.ts';
 import { compileShim } from './shim.ts';
 
 /** What the next change of a process meets; see shim.c. */
@@ -95,6 +95,11 @@ export class Power {
       renameSync(`${orders}.new`, orders); // never seen half written
     };
     return { child, order, orderTaken: () => !existsSync(orders) };
+  }
+
+  /** Since the last cut, as the shim has written them down. */
+  failedSyncs(): ReturnType<typeof failedSyncs> {
+    return failedSyncs(readLog(readFileSync(this.#log)));
   }
 
   /**

@@ -5,13 +5,15 @@
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { openStatus } from '../../../src/index.ts';
+import type { Delivery } from '../../../src/relay/lane-parts.ts';
 import type { Findings } from '../../../src/testing/checker.ts';
-import type { KafkaBroker } from '../kafka.ts';
+import type { Consumed, KafkaBroker } from '../kafka.ts';
 import { Random } from '../random.ts';
 import { until } from '../wait.ts';
 import { Account } from './account.ts';
 import { type Choices, choicesOf } from './choices.ts';
 import { type CutCounts, noCounts } from './disk-file.ts';
+import { groupsBefore } from './events.ts';
 import { type Machine, type Order, Power } from './power.ts';
 
 const lanes = 2;
@@ -19,7 +21,10 @@ const groupEvents = 20;
 
 export interface RunOptions {
   readonly seed: number;
-  readonly how: 'library' | 'unsynced';
+  /** How events are written; see writer.ts. */
+  readonly how: 'library' | 'raw' | 'unsynced';
+  /** Default: at least once. */
+  readonly delivery?: Delivery;
   /** Cuts that have to count. */
   readonly cuts: number;
   /** What every relay meets once it delivers; it goes on delivering before the power is cut. */
@@ -29,6 +34,7 @@ export interface RunOptions {
 export interface RunReport extends Omit<Findings, 'examples'>, CutCounts {
   readonly seed: number;
   readonly how: RunOptions['how'];
+  readonly delivery: Delivery;
   readonly cuts: number;
   readonly cutsCounted: number;
   /** What the looks at the file found that must not be. */
@@ -64,7 +70,8 @@ export class PowerRun {
         if (this.#damage.length > 0) break; // what is damaged need not start again
       }
       const findings = await this.#drain();
-      return { seed, how, ...this.#sum, ...findings, damage: this.#damage, story: this.#story };
+      const [delivery, damage, story] = [this.#delivery, this.#damage, this.#story];
+      return { seed, how, delivery, ...this.#sum, ...findings, damage, story };
     } finally {
       await this.#power.close();
     }
@@ -72,14 +79,12 @@ export class PowerRun {
 
   /** One life of the machine, from its start to the end of its power. */
   async #live(): Promise<void> {
-    const { seed, how } = this.#options;
+    const { seed } = this.#options;
     const cut = this.#sum.cuts + 1;
     const choices = choicesOf(seed, cut);
-    const from = this.#account.lastIssued + 1;
-    const events = { path: this.#power.db, topic: this.#topic, lanes, groupEvents };
-    const writer = this.#power.start('test/support/power/writer.ts', { ...events, from, how });
+    const writer = this.#startWriter();
     // The first relay finds a file; later ones start beside the writer.
-    if (from === 1) await accepted(writer, 1);
+    if (cut === 1) await accepted(writer, 1);
     const relay = this.#startRelay();
     await relay.child.line('"delivered"', 60_000);
     writer.child.write('go\n');
@@ -105,10 +110,21 @@ export class PowerRun {
     await until('it goes on', () => delivered(relay) >= wanted, { timeoutMs: 60_000 });
   }
 
+  get #delivery(): Delivery {
+    return this.#options.delivery ?? 'at-least-once';
+  }
+
+  #startWriter(): Machine {
+    const [path, from] = [this.#power.db, this.#account.lastIssued + 1];
+    const events = { path, topic: this.#topic, lanes, groupEvents, from, how: this.#options.how };
+    return this.#power.start('test/support/power/writer.ts', events);
+  }
+
   #startRelay(): Machine {
     return this.#power.start('test/fault/relay-child.ts', {
       db: this.#power.db,
       brokers: [this.#kafka.address],
+      delivery: this.#delivery,
       batchEvents: 50,
       // What is delivered is deleted at once: pruning and shrinking write, too.
       retentionMs: 0,
@@ -139,9 +155,10 @@ export class PowerRun {
     return crc32(`${this.#topic}\0${key}`) % lanes;
   }
 
-  /** With a relay alone, until nothing is pending; a file that cannot be read is left alone. */
+  /** Until nothing is pending; a file that cannot be read is left alone. */
   async #drain(): Promise<Findings> {
     if (this.#readable) {
+      const writer = this.#delivery === 'exactly-once' ? await this.#endTransactions() : null;
       const relay = this.#startRelay();
       await relay.child.line('"started"', 60_000);
       const status = openStatus(this.#power.db);
@@ -152,8 +169,30 @@ export class PowerRun {
         status.close();
       }
       await this.#power.killAll();
+      this.#account.take(writer?.child.lines ?? []);
     }
-    return this.#account.check(await this.#kafka.consume(this.#topic, 'end'));
+    return this.#account.check(await this.#read());
+  }
+
+  /**
+   * A killed relay may have left a transaction open, behind which nobody reads. The next one ends
+   * it when it has something to send in that lane: each gets some.
+   */
+  async #endTransactions(): Promise<Machine> {
+    const writer = this.#startWriter();
+    await accepted(writer, groupsBefore * groupEvents);
+    return writer;
+  }
+
+  /** To the end, which of Kafka's own consumer are two readings that found the same. */
+  async #read(): Promise<Consumed[]> {
+    if (this.#delivery !== 'exactly-once') return this.#kafka.consume(this.#topic, 'end');
+    let before = -1;
+    return this.#kafka.committed.consume(this.#topic, ({ length }) => {
+      const isSame = length === before;
+      before = length;
+      return isSame;
+    });
   }
 }
 

@@ -14,6 +14,9 @@ export function choicesOf(seed: number, cut: number): Choices {
   const random = new Random(seed, `choices of cut ${cut}`);
   const accepted = random.between(40, 400);
   const dies = random.oneOf(['writer', 'writer', 'relay'] as const);
-  if (random.chance(0.2)) return { accepted, dies, order: null };
+  const how = random.next();
+  if (how < 0.1) return { accepted, dies, order: null };
+  // Whoever dies just before a sync has written what it would have confirmed.
+  if (how < 0.6) return { accepted, dies, order: { what: 'cutSync', skip: random.between(0, 10) } };
   return { accepted, dies, order: { what: 'cut', skip: random.between(0, 40) } };
 }

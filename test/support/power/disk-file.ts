@@ -37,6 +37,8 @@ export interface Cut {
   readonly sectorBytes: number;
   /** How probably the newest state of a sector has reached the disk. */
   readonly keeps: number;
+  /** Whether what is unsynced of this file is worth a cut. */
+  readonly counts: (name: string) => boolean;
 }
 
 const tornChance = 0.25;

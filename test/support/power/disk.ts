@@ -180,7 +180,9 @@ export class Disk {
     const counts = { ...noCounts };
     const survivors = cut.random.between(0, this.#renamings.length);
     const files = new Map<string, Buffer>();
-    for (const [name, file] of this.#after(survivors)) files.set(name, file.cut(cut, counts));
+    for (const [name, file] of this.#after(survivors)) {
+      files.set(name, file.cut(cut, cut.counts(name) ? counts : { ...noCounts }));
+    }
     return { files, counts };
   }
 }

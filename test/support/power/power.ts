@@ -3,7 +3,8 @@
  *
  * A cut is a SIGKILL of all of them, and then the folder as a disk may have it: what no sync has
  * confirmed is kept, dropped or torn, by a seed. The folder is written anew, so that what starts
- * next finds only that. A cut that found nothing unconfirmed tests nothing, and is not counted.
+ * next finds only that. A cut that found nothing unconfirmed of the outbox tests nothing, and is not
+ * counted.
  */
 import {
   copyFileSync,
@@ -29,8 +30,8 @@ import { compileShim } from './shim.ts';
 
 /** What the next change of a process meets; see shim.c. */
 export interface Order {
-  /** `cut`: SIGKILL before the change is made. */
-  readonly what: 'cut' | 'sync' | 'write';
+  /** `cut`: SIGKILL before the change is made; `cutSync`: before a sync; the others fail. */
+  readonly what: 'cut' | 'cutSync' | 'sync' | 'write';
   /** End of the file's name. Default: any file of the folder. */
   readonly suffix?: string;
   /** Changes that pass before. Default: 0. */
@@ -117,7 +118,8 @@ export class Power {
       throw new Error(`the shim has missed a change: ${list}`);
     }
     const sectorBytes = random.oneOf([512, 4_096]);
-    const { files, counts } = disk.cut({ random, sectorBytes, keeps: random.oneOf([0, 0.5, 0.9]) });
+    const keeps = random.oneOf([0, 0.5, 0.9]);
+    const { files, counts } = disk.cut({ random, sectorBytes, keeps, counts: isOutbox });
     this.#rebuild(files, random);
     return counts;
   }
@@ -145,9 +147,7 @@ export class Power {
     mkdirSync(copy);
     try {
       for (const name of readdirSync(this.folder)) {
-        if (/^outbox\.db(-wal|-journal)?$/.test(name)) {
-          copyFileSync(join(this.folder, name), join(copy, name));
-        }
+        if (isOutbox(name)) copyFileSync(join(this.folder, name), join(copy, name));
       }
       return readFacts(join(copy, 'outbox.db'));
     } finally {
@@ -179,6 +179,8 @@ function readFacts(path: string): FileFacts {
   }
 }
 
+/** Not what lies beside it: the file by which a relay is known to live is never synced. */
+const isOutbox = (name: string) => /^outbox\.db(-wal|-journal)?$/.test(name);
 const isSharedMemory = (name: string) => name.endsWith('-shm');
 
 function readFolder(folder: string): Map<string, Buffer> {

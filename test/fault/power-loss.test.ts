@@ -16,8 +16,8 @@ const seeds = (count: number) => Array.from({ length: count }, (_, index) => fir
 let kafka: KafkaBroker;
 
 async function run(options: RunOptions): Promise<RunReport> {
-  const { seed, how, delivery = '' } = options;
-  process.stdout.write(`power cuts with FAULT_SEED=${seed} (${how} ${delivery})\n`);
+  const { seed, how, delivery = 'at-least-once' } = options;
+  process.stdout.write(`power cuts with FAULT_SEED=${seed} (${how}, ${delivery})\n`);
   const report = await new PowerRun(kafka, options).run();
   tell('power cuts', { ...report });
   return report;

@@ -158,6 +158,12 @@ describe('the choices of a cut', () => {
     expect(of(7)).toEqual(of(7));
     expect(new Set([...of(7), ...of(8)].map((one) => JSON.stringify(one))).size).toBe(40);
   });
+
+  it('wait for no sync of a writer that makes none', () => {
+    const all = Array.from({ length: 50 }, (_, cut) => choicesOf(1, cut, { syncs: false }));
+    const waits = all.filter(({ order }) => order?.what === 'cutSync');
+    expect(new Set(waits.map(({ dies }) => dies))).toEqual(new Set(['relay']));
+  });
 });
 
 describe('what really is in the folder', () => {

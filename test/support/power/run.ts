@@ -27,8 +27,8 @@ export interface RunOptions {
   readonly delivery?: Delivery;
   /** Cuts that have to count. */
   readonly cuts: number;
-  /** What every relay meets once it delivers; it goes on delivering before the power is cut. */
-  readonly relayMeets?: Order;
+  /** Syncs of every relay that fail once it delivers; it goes on before the power is cut. */
+  readonly relayMeets?: Order & { readonly what: 'sync' };
 }
 
 export interface RunReport extends Omit<Findings, 'examples'>, CutCounts {
@@ -79,9 +79,10 @@ export class PowerRun {
 
   /** One life of the machine, from its start to the end of its power. */
   async #live(): Promise<void> {
-    const { seed } = this.#options;
+    const { seed, how } = this.#options;
     const cut = this.#sum.cuts + 1;
-    const choices = choicesOf(seed, cut);
+    // The mutant and its control have the same moments.
+    const choices = choicesOf(seed, cut, { syncs: how === 'library' });
     const writer = this.#startWriter();
     // The first relay finds a file; later ones start beside the writer.
     if (cut === 1) await accepted(writer, 1);
@@ -102,12 +103,14 @@ export class PowerRun {
   async #goOnAfterFault(relay: Machine): Promise<void> {
     const { relayMeets } = this.#options;
     if (relayMeets === undefined) return;
+    const { times = 1, skip = 0 } = relayMeets;
     relay.order(relayMeets);
     await until('the order is taken', relay.orderTaken, { timeoutMs: 60_000 });
-    const before = delivered(relay);
     // Each settles by a sync; those that failed are behind when as many and more went well.
-    const wanted = before + (relayMeets.times ?? 1) + (relayMeets.skip ?? 0) + 5;
+    const wanted = delivered(relay) + times + skip + 5;
     await until('it goes on', () => delivered(relay) >= wanted, { timeoutMs: 60_000 });
+    const failed = this.#power.failedSyncs().length;
+    if (failed !== times) throw new Error(`${failed} syncs of the relay's failed, not ${times}`);
   }
 
   get #delivery(): Delivery {

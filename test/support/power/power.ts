@@ -3,8 +3,8 @@
  *
  * A cut is a SIGKILL of all of them, and then the folder as a disk may have it: what no sync has
  * confirmed is kept, dropped or torn, by a seed. The folder is written anew, so that what starts
- * next finds only that. A cut that found nothing unconfirmed of the outbox tests nothing, and is not
- * counted.
+ * next finds only that. A cut that found nothing unconfirmed of the outbox tests nothing, and is
+ * not counted.
  */
 import {
   copyFileSync,

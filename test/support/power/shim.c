@@ -287,7 +287,9 @@ int fallocate64(int fd, int mode, off64_t at, off64_t length) {
   if (tracked(fd)) give_up("fallocate");
   return (int)syscall(SYS_fallocate, fd, mode, at, length);
 }
-int fallocate(int fd, int mode, off_t at, off_t length) { return fallocate64(fd, mode, at, length); }
+int fallocate(int fd, int mode, off_t at, off_t length) {
+  return fallocate64(fd, mode, at, length);
+}
 
 int ftruncate64(int fd, off64_t size) {
   struct file *one = tracked(fd);

@@ -6,6 +6,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
+import { Random } from '../support/random.ts';
 
 export const isFull = process.env['FAULT_FORM'] === 'full';
 
@@ -13,40 +14,15 @@ export const isFull = process.env['FAULT_FORM'] === 'full';
 export const byForm = <T>(values: { readonly short: T; readonly full: T }): T =>
   isFull ? values.full : values.short;
 
-/** Numbers that a seed decides (mulberry32). */
-export class Chance {
+/** Choices that the seed of the run repeats. */
+export class Chance extends Random {
   readonly seed: number;
-  #state: number;
 
   /** @param name keeps tests that share the run's seed apart */
   constructor(name: string, seed = Number(process.env['FAULT_SEED'] ?? randomInt(2 ** 31))) {
+    super(seed, name);
     this.seed = seed;
-    this.#state = seed;
-    for (const letter of name)
-      this.#state = Math.imul(this.#state ^ letter.charCodeAt(0), 16777619);
     process.stdout.write(`${name}: FAULT_SEED=${seed}\n`);
-  }
-
-  /** From 0 up to, not including, 1. */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  /** A whole number between both, inclusive. */
-  between(low: number, high: number): number {
-    return low + Math.floor(this.next() * (high - low + 1));
-  }
-
-  oneOf<T>(values: readonly T[]): T {
-    return values[this.between(0, values.length - 1)] as T;
-  }
-
-  shuffled<T>(values: readonly T[]): T[] {
-    const left = [...values];
-    return values.map(() => left.splice(this.between(0, left.length - 1), 1)[0] as T);
   }
 }
 

@@ -1,8 +1,10 @@
 /** What a disk may hold after a power cut: the model that the other tests of this folder trust. */
 import { describe, expect, it } from 'vitest';
+import { choicesOf } from '../support/power/choices.ts';
 import { Disk } from '../support/power/disk.ts';
+import { noCounts } from '../support/power/disk-file.ts';
 import { type LogRecord, readLog } from '../support/power/log.ts';
-import { Random } from '../support/power/random.ts';
+import { Random } from '../support/random.ts';
 
 let count = 0;
 const record = (kind: LogRecord['kind'], facts: Partial<LogRecord> = {}): LogRecord => {
@@ -23,15 +25,19 @@ const write = (at: number, data: string) => whole('write', { offset: at, data: t
 const sync = (error = 0) => whole('sync', { error });
 const opened = record('opened', { data: text('a') });
 
+function diskOf(before: Record<string, string>, records: readonly LogRecord[]): Disk {
+  const files = Object.entries(before).map(([name, bytes]) => [name, text(bytes)] as const);
+  const disk = new Disk(new Map(files));
+  for (const one of records) disk.take(one);
+  return disk;
+}
+
 /** All states of the file `a` that many cuts leave; `null`: it is not there. */
 function states(before: Record<string, string>, records: readonly LogRecord[]) {
   const found = new Set<string | null>();
   for (let seed = 0; seed < 300; seed += 1) {
-    const files = Object.entries(before).map(([name, bytes]) => [name, text(bytes)] as const);
-    const disk = new Disk(new Map(files));
-    for (const one of records) disk.take(one);
-    const cut = { random: new Random(seed), sectorBytes: 4, keeps: 0.5 };
-    found.add(disk.cut(cut).files.get('a')?.toString() ?? null);
+    const cut = { random: new Random(seed), sectorBytes: 4, keeps: 0.5, counts: () => true };
+    found.add(diskOf(before, records).cut(cut).files.get('a')?.toString() ?? null);
   }
   return [...found].toSorted();
 }
@@ -108,6 +114,55 @@ describe('after a power cut', () => {
     expect(states({ a: 'old' }, [opened, ...removed])).toEqual([null, 'old']);
     const failed = whole('unlink', { data: text('a'), error: 13 });
     expect(states({ a: 'old' }, [opened, ...failed])).toEqual(['old']);
+  });
+});
+
+describe('what a cut counts', () => {
+  const [begun] = write(0, 'YYYY') as [LogRecord, LogRecord];
+  const countsOf = (records: readonly LogRecord[], { seed = 1, keeps = 0.5, of = 'a' } = {}) => {
+    const cut = { random: new Random(seed), sectorBytes: 4, keeps };
+    const disk = diskOf({ a: 'aaaabbbb' }, [opened, ...records]);
+    return disk.cut({ ...cut, counts: (name) => name === of }).counts;
+  };
+
+  it('is what was made and not synced; not the write before which the process was killed', () => {
+    expect(countsOf([begun])).toEqual({ ...noCounts, undoneWrites: 1 });
+    const after = countsOf([...write(0, 'XXXX'), ...sync(), begun]);
+    expect(after).toEqual({ ...noCounts, undoneWrites: 1 });
+    expect(countsOf([...write(4, 'XXXX'), begun], { keeps: 1 })).toEqual({
+      ...noCounts,
+      ...{ unsyncedWrites: 1, undoneWrites: 1, kept: 1 },
+    });
+    expect(countsOf([...write(0, 'XXXX'), ...sync()])).toEqual(noCounts);
+    expect(countsOf(whole('truncate', { offset: 2 }))).toMatchObject({ unsyncedWrites: 1 });
+  });
+
+  it('is nothing of a file that is not asked for', () => {
+    expect(countsOf([...write(0, 'XXXX'), begun], { of: 'b' })).toEqual(noCounts);
+  });
+
+  it('a sector is dropped or torn when what was made last there is not whole', () => {
+    for (let seed = 0; seed < 100; seed += 1) {
+      const { kept, dropped, torn } = countsOf([...write(0, 'XXXX'), begun], { seed });
+      expect(kept + dropped + torn).toBe(1);
+    }
+    for (let seed = 0; seed < 100; seed += 1) {
+      expect(countsOf([begun], { seed })).toEqual({ ...noCounts, undoneWrites: 1 });
+    }
+  });
+});
+
+describe('the choices of a cut', () => {
+  it('are those of its seed and number, whatever was before', () => {
+    const of = (seed: number) => Array.from({ length: 20 }, (_, cut) => choicesOf(seed, cut));
+    expect(of(7)).toEqual(of(7));
+    expect(new Set([...of(7), ...of(8)].map((one) => JSON.stringify(one))).size).toBe(40);
+  });
+
+  it('wait for no sync of a writer that makes none', () => {
+    const all = Array.from({ length: 50 }, (_, cut) => choicesOf(1, cut, { syncs: false }));
+    const waits = all.filter(({ order }) => order?.what === 'cutSync');
+    expect(new Set(waits.map(({ dies }) => dies))).toEqual(new Set(['relay']));
   });
 });
 

@@ -16,7 +16,8 @@ const seeds = (count: number) => Array.from({ length: count }, (_, index) => fir
 let kafka: KafkaBroker;
 
 async function run(options: RunOptions): Promise<RunReport> {
-  process.stdout.write(`power cuts with FAULT_SEED=${options.seed} (${options.how})\n`);
+  const { seed, how, delivery = 'at-least-once' } = options;
+  process.stdout.write(`power cuts with FAULT_SEED=${seed} (${how}, ${delivery})\n`);
   const report = await new PowerRun(kafka, options).run();
   tell('power cuts', { ...report });
   return report;
@@ -39,10 +40,23 @@ describe.runIf(hasPowerRig())('a power cut', () => {
     }
   });
 
+  it('loses, repeats and reorders nothing with exactly-once', async () => {
+    const cuts = full ? 20 : 4;
+    const report = await run({ seed: first, how: 'library', delivery: 'exactly-once', cuts });
+    expect(report).toMatchObject({ ...nothing, duplicated: 0, cutsCounted: cuts });
+  });
+
   it('loses nothing either after a relay met a failed sync', async () => {
     const relayMeets = { what: 'sync', errno: errnos.EIO, times: 3 } as const;
     const cuts = full ? 10 : 2;
     const report = await run({ seed: first, how: 'library', cuts, relayMeets });
+    expect(report).toMatchObject({ ...nothing, cutsCounted: cuts });
+  });
+
+  // The mutant's control: it differs in that pragma alone.
+  it('loses nothing when the same writer has synchronous=FULL', async () => {
+    const cuts = full ? 10 : 3;
+    const report = await run({ seed: first, how: 'raw', cuts });
     expect(report).toMatchObject({ ...nothing, cutsCounted: cuts });
   });
 

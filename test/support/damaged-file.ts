@@ -15,18 +15,14 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { createRelay, openOutbox, openStatus } from '../../src/index.ts';
 import { MemoryDriver } from '../../src/sink/memory.ts';
+import { Random } from './random.ts';
 import { runSql } from './sql.ts';
 import { until } from './wait.ts';
 
-/** Small generator of a known sequence (mulberry32), as Math.random cannot be repeated. */
+/** As Math.random, but repeatable. */
 export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const random = new Random(seed);
+  return () => random.next();
 }
 
 /** From the environment, or a new one; printed so that a failure can be repeated. */

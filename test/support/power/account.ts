@@ -1,12 +1,12 @@
 /** What a writer said, over all its lives: the witness against the outbox. */
 import {
   type AcceptedEvent,
+  type ConsumedRecord,
   checkDelivery,
   type Findings,
   hashOf,
   type UnknownEvent,
 } from '../../../src/testing/checker.ts';
-import type { Consumed } from '../kafka.ts';
 import { bodyOf, keyOf, type WriterLine } from './events.ts';
 
 export class Account {
@@ -58,7 +58,8 @@ export class Account {
       });
   }
 
-  check(records: readonly Consumed[]): Findings {
+  /** @param records of Kafka, or as the file has them */
+  check(records: readonly ConsumedRecord[]): Findings {
     return checkDelivery({ accepted: this.accepted, unknown: this.unknown() }, records);
   }
 }

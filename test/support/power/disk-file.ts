@@ -1,5 +1,5 @@
 /** One file of a disk: what is surely on it, and the changes of which that is not known. */
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 
 /** A write, or with `bytes: null` a change of the file's length to `at`. */
 export interface Change {
@@ -12,13 +12,23 @@ export interface Change {
 }
 
 export interface CutCounts {
-  /** Writes and changes of length that no sync had confirmed. */
+  /** Writes and changes of length that were made, and that no sync had confirmed. */
   unsyncedWrites: number;
-  /** Sectors that they touched, by what came of them: the newest, an older state, or a mixture. */
+  /** Those that were under way: their process was killed in or before them. */
+  undoneWrites: number;
+  /**
+   * Sectors that the made ones touched, by what came of them: the last that was made there, an
+   * older state, or a mixture.
+   */
   kept: number;
   dropped: number;
   torn: number;
 }
+
+export const noCounts: Readonly<CutCounts> = {
+  ...{ unsyncedWrites: 0, undoneWrites: 0 },
+  ...{ kept: 0, dropped: 0, torn: 0 },
+};
 
 /** How unkind a cut is. */
 export interface Cut {
@@ -27,6 +37,8 @@ export interface Cut {
   readonly sectorBytes: number;
   /** How probably the newest state of a sector has reached the disk. */
   readonly keeps: number;
+  /** Whether what is unsynced of this file is worth a cut. */
+  readonly counts: (name: string) => boolean;
 }
 
 const tornChance = 0.25;
@@ -141,7 +153,9 @@ export class DiskFile {
       }
     }
     cutWrites(image, writes, { cut, counts });
-    counts.unsyncedWrites += this.#pending.length;
+    const made = this.#pending.filter(({ done }) => done).length;
+    counts.unsyncedWrites += made;
+    counts.undoneWrites += this.#pending.length - made;
     // Some file systems keep the new length before the new bytes: zeros are there then.
     const length = Math.max(0, ...writes.map(endOf));
     if (length > image.bytes.length && random.chance(0.3)) image.resize(length);
@@ -170,6 +184,7 @@ function without(older: Change, newer: Change): Change[] {
 interface Part {
   readonly at: number;
   readonly bytes: Buffer;
+  readonly done: boolean;
 }
 
 /** Each sector by itself has one of the states that it went through, or two of them mixed. */
@@ -184,23 +199,24 @@ function cutWrites(
     const reached = newest ? states.length : random.between(0, states.length - 1);
     for (const { at, bytes } of states.slice(0, reached)) image.write(at, bytes);
     const next = states[reached];
-    if (next !== undefined && random.chance(tornChance)) {
-      image.write(next.at, next.bytes.subarray(0, random.between(0, next.bytes.length)));
-      counts.torn += 1;
-    } else if (next === undefined) counts.kept += 1;
-    else counts.dropped += 1;
+    const torn = next !== undefined && random.chance(tornChance);
+    if (torn) image.write(next.at, next.bytes.subarray(0, random.between(0, next.bytes.length)));
+    const made = states.findLastIndex(({ done }) => done) + 1;
+    if (made === 0) continue;
+    if (reached >= made) counts.kept += 1;
+    else counts[torn ? 'torn' : 'dropped'] += 1;
   }
 }
 
 function bySector(writes: readonly Change[], sectorBytes: number): Map<number, Part[]> {
   const sectors = new Map<number, Part[]>();
-  for (const { at, bytes } of writes) {
+  for (const { at, bytes, done } of writes) {
     if (bytes === null) continue;
     for (let from = 0; from < bytes.length; ) {
       const sector = Math.floor((at + from) / sectorBytes);
       const to = Math.min(bytes.length, (sector + 1) * sectorBytes - at);
       const states = sectors.get(sector) ?? [];
-      states.push({ at: at + from, bytes: bytes.subarray(from, to) });
+      states.push({ at: at + from, bytes: bytes.subarray(from, to), done });
       sectors.set(sector, states);
       from = to;
     }

@@ -10,7 +10,7 @@
  *     only when the folder was synced; a sync of the file does not do.
  *   - A sync that fails confirms nothing, and the next one does not try those writes again.
  */
-import { type Change, type Cut, type CutCounts, DiskFile } from './disk-file.ts';
+import { type Change, type Cut, type CutCounts, DiskFile, noCounts } from './disk-file.ts';
 import type { LogRecord } from './log.ts';
 
 /** Names that appear, change their file or, with `null`, go. */
@@ -177,10 +177,12 @@ export class Disk {
 
   /** What the folder may hold after a power cut now. */
   cut(cut: Cut): { readonly files: Map<string, Buffer>; readonly counts: CutCounts } {
-    const counts = { unsyncedWrites: 0, kept: 0, dropped: 0, torn: 0 };
+    const counts = { ...noCounts };
     const survivors = cut.random.between(0, this.#renamings.length);
     const files = new Map<string, Buffer>();
-    for (const [name, file] of this.#after(survivors)) files.set(name, file.cut(cut, counts));
+    for (const [name, file] of this.#after(survivors)) {
+      files.set(name, file.cut(cut, cut.counts(name) ? counts : { ...noCounts }));
+    }
     return { files, counts };
   }
 }

@@ -3,6 +3,9 @@
 /** Few keys, so that each has an order to keep. */
 export const keyOf = (number: number) => `key-${number % 11}`;
 
+/** Groups that a writer writes before it waits for a word on its stdin: one of each kind. */
+export const groupsBefore = 2;
+
 /** Of different lengths, some of them over several pages. */
 export const bodyOf = (number: number) =>
   `value ${number} ${'x'.repeat(number % 97 === 0 ? 9_000 : (number * 37) % 700)}`;

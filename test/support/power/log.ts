@@ -45,6 +45,18 @@ export function readLog(log: Buffer): LogRecord[] {
   return records;
 }
 
+/** Of which files a sync has failed, and with which errno. */
+export function failedSyncs(records: readonly LogRecord[]): { name: string; errno: number }[] {
+  const names = new Map<number, string>();
+  const failed: { name: string; errno: number }[] = [];
+  for (const { kind, inode, error, data } of records) {
+    if (kind === 'opened') names.set(inode, data.toString());
+    if (kind !== 'synced' || error === 0) continue;
+    failed.push({ name: names.get(inode) ?? '', errno: error });
+  }
+  return failed;
+}
+
 /** `null`: only a part of it is there, and others have written where the rest would be. */
 function endOfRecord(log: Buffer, at: number): number | null {
   if (!isRecord(log, at)) return null;

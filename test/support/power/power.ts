@@ -3,7 +3,8 @@
  *
  * A cut is a SIGKILL of all of them, and then the folder as a disk may have it: what no sync has
  * confirmed is kept, dropped or torn, by a seed. The folder is written anew, so that what starts
- * next finds only that. A cut that found nothing unconfirmed tests nothing, and is not counted.
+ * next finds only that. A cut that found nothing unconfirmed of the outbox tests nothing, and is
+ * not counted.
  */
 import {
   copyFileSync,
@@ -21,16 +22,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { Child } from '../child.ts';
+import type { Random } from '../random.ts';
 import { Disk } from './disk.ts';
 import type { CutCounts } from './disk-file.ts';
-import { readLog } from './log.ts';
-import type { Random } from './random.ts';
+import { failedSyncs, readLog } from './log.ts';
 import { compileShim } from './shim.ts';
 
 /** What the next change of a process meets; see shim.c. */
 export interface Order {
-  /** `cut`: SIGKILL before the change is made. */
-  readonly what: 'cut' | 'sync' | 'write';
+  /** `cut`: SIGKILL before the change is made; `cutSync`: before a sync; the others fail. */
+  readonly what: 'cut' | 'cutSync' | 'sync' | 'write';
   /** End of the file's name. Default: any file of the folder. */
   readonly suffix?: string;
   /** Changes that pass before. Default: 0. */
@@ -97,6 +98,11 @@ export class Power {
     return { child, order, orderTaken: () => !existsSync(orders) };
   }
 
+  /** Since the last cut, as the shim has written them down. */
+  failedSyncs(): ReturnType<typeof failedSyncs> {
+    return failedSyncs(readLog(readFileSync(this.#log)));
+  }
+
   /**
    * Kills everything and puts the folder into the state that a disk may have then.
    * @throws when the shim has missed a change
@@ -111,8 +117,9 @@ export class Power {
       const list = unseen.map(({ name, what }) => `${name} ${what}`).join(', ');
       throw new Error(`the shim has missed a change: ${list}`);
     }
-    const sectorBytes = random.pick([512, 4_096]);
-    const { files, counts } = disk.cut({ random, sectorBytes, keeps: random.pick([0, 0.5, 0.9]) });
+    const sectorBytes = random.oneOf([512, 4_096]);
+    const keeps = random.oneOf([0, 0.5, 0.9]);
+    const { files, counts } = disk.cut({ random, sectorBytes, keeps, counts: isOutbox });
     this.#rebuild(files, random);
     return counts;
   }
@@ -140,9 +147,7 @@ export class Power {
     mkdirSync(copy);
     try {
       for (const name of readdirSync(this.folder)) {
-        if (/^outbox\.db(-wal|-journal)?$/.test(name)) {
-          copyFileSync(join(this.folder, name), join(copy, name));
-        }
+        if (isOutbox(name)) copyFileSync(join(this.folder, name), join(copy, name));
       }
       return readFacts(join(copy, 'outbox.db'));
     } finally {
@@ -174,6 +179,8 @@ function readFacts(path: string): FileFacts {
   }
 }
 
+/** Not what lies beside it: the file by which a relay is known to live is never synced. */
+const isOutbox = (name: string) => /^outbox\.db(-wal|-journal)?$/.test(name);
 const isSharedMemory = (name: string) => name.endsWith('-shm');
 
 function readFolder(folder: string): Map<string, Buffer> {

@@ -5,29 +5,36 @@
 import { randomUUID } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { openStatus } from '../../../src/index.ts';
+import type { Delivery } from '../../../src/relay/lane-parts.ts';
 import type { Findings } from '../../../src/testing/checker.ts';
-import type { KafkaBroker } from '../kafka.ts';
+import type { Consumed, KafkaBroker } from '../kafka.ts';
+import { Random } from '../random.ts';
 import { until } from '../wait.ts';
 import { Account } from './account.ts';
-import type { CutCounts } from './disk-file.ts';
+import { type Choices, choicesOf } from './choices.ts';
+import { type CutCounts, noCounts } from './disk-file.ts';
+import { groupsBefore } from './events.ts';
 import { type Machine, type Order, Power } from './power.ts';
-import { Random } from './random.ts';
 
 const lanes = 2;
 const groupEvents = 20;
 
 export interface RunOptions {
   readonly seed: number;
-  readonly how: 'library' | 'unsynced';
+  /** How events are written; see writer.ts. */
+  readonly how: 'library' | 'raw' | 'unsynced';
+  /** Default: at least once. */
+  readonly delivery?: Delivery;
   /** Cuts that have to count. */
   readonly cuts: number;
-  /** What every relay meets once it delivers; it goes on delivering before the power is cut. */
-  readonly relayMeets?: Order;
+  /** Syncs of every relay that fail once it delivers; it goes on before the power is cut. */
+  readonly relayMeets?: Order & { readonly what: 'sync' };
 }
 
 export interface RunReport extends Omit<Findings, 'examples'>, CutCounts {
   readonly seed: number;
   readonly how: RunOptions['how'];
+  readonly delivery: Delivery;
   readonly cuts: number;
   readonly cutsCounted: number;
   /** What the looks at the file found that must not be. */
@@ -40,19 +47,17 @@ export interface RunReport extends Omit<Findings, 'examples'>, CutCounts {
 export class PowerRun {
   readonly #kafka: KafkaBroker;
   readonly #options: RunOptions;
-  readonly #random: Random;
   readonly #power = new Power();
   readonly #topic = `power-${randomUUID()}`;
   readonly #account = new Account(this.#topic);
   readonly #damage: string[] = [];
   readonly #story: string[] = [];
   #readable = true;
-  readonly #sum = { cuts: 0, cutsCounted: 0, unsyncedWrites: 0, kept: 0, dropped: 0, torn: 0 };
+  readonly #sum = { cuts: 0, cutsCounted: 0, ...noCounts };
 
   constructor(kafka: KafkaBroker, options: RunOptions) {
     this.#kafka = kafka;
     this.#options = options;
-    this.#random = new Random(options.seed);
   }
 
   async run(): Promise<RunReport> {
@@ -65,7 +70,8 @@ export class PowerRun {
         if (this.#damage.length > 0) break; // what is damaged need not start again
       }
       const findings = await this.#drain();
-      return { seed, how, ...this.#sum, ...findings, damage: this.#damage, story: this.#story };
+      const [delivery, damage, story] = [this.#delivery, this.#damage, this.#story];
+      return { seed, how, delivery, ...this.#sum, ...findings, damage, story };
     } finally {
       await this.#power.close();
     }
@@ -73,52 +79,55 @@ export class PowerRun {
 
   /** One life of the machine, from its start to the end of its power. */
   async #live(): Promise<void> {
-    const { how } = this.#options;
-    const random = this.#random;
-    const from = this.#account.lastIssued + 1;
-    const events = { path: this.#power.db, topic: this.#topic, lanes, groupEvents };
-    const writer = this.#power.start('test/support/power/writer.ts', { ...events, from, how });
+    const { seed, how } = this.#options;
+    const cut = this.#sum.cuts + 1;
+    // The mutant and its control have the same moments.
+    const choices = choicesOf(seed, cut, { syncs: how === 'library' });
+    const writer = this.#startWriter();
     // The first relay finds a file; later ones start beside the writer.
-    if (from === 1) await accepted(writer, 1);
+    if (cut === 1) await accepted(writer, 1);
     const relay = this.#startRelay();
     await relay.child.line('"delivered"', 60_000);
     writer.child.write('go\n');
     await this.#goOnAfterFault(relay);
-    await accepted(writer, random.between(40, 400));
-    const machine = random.pick([writer, writer, relay]);
-    await this.#pull(machine);
-    const counts = await this.#power.cut(random);
+    await accepted(writer, choices.accepted);
+    await pull(choices, { writer, relay });
+    const counts = await this.#power.cut(new Random(seed, `disk of cut ${cut}`));
     this.#account.take(writer.child.lines);
     this.#count(counts);
-    const { lastIssued } = this.#account;
-    const died = machine === writer ? 'writer' : 'relay';
-    const facts = { died, lastIssued, lastSeq: this.#account.lastSeq, ...counts };
-    this.#story.push(JSON.stringify(facts));
+    const { lastIssued, lastSeq } = this.#account;
+    this.#story.push(JSON.stringify({ ...choices, lastIssued, lastSeq, ...counts }));
     this.#look();
   }
 
   async #goOnAfterFault(relay: Machine): Promise<void> {
     const { relayMeets } = this.#options;
     if (relayMeets === undefined) return;
+    const { times = 1, skip = 0 } = relayMeets;
     relay.order(relayMeets);
     await until('the order is taken', relay.orderTaken, { timeoutMs: 60_000 });
-    const before = delivered(relay);
     // Each settles by a sync; those that failed are behind when as many and more went well.
-    const wanted = before + (relayMeets.times ?? 1) + (relayMeets.skip ?? 0) + 5;
+    const wanted = delivered(relay) + times + skip + 5;
     await until('it goes on', () => delivered(relay) >= wanted, { timeoutMs: 60_000 });
+    const failed = this.#power.failedSyncs().length;
+    if (failed !== times) throw new Error(`${failed} syncs of the relay's failed, not ${times}`);
   }
 
-  /** By hand, or at some change that one of the processes is about to make. */
-  async #pull(machine: Machine): Promise<void> {
-    if (this.#random.chance(0.2)) return;
-    machine.order({ what: 'cut', skip: this.#random.between(0, 40) });
-    await machine.child.ended;
+  get #delivery(): Delivery {
+    return this.#options.delivery ?? 'at-least-once';
+  }
+
+  #startWriter(): Machine {
+    const [path, from] = [this.#power.db, this.#account.lastIssued + 1];
+    const events = { path, topic: this.#topic, lanes, groupEvents, from, how: this.#options.how };
+    return this.#power.start('test/support/power/writer.ts', events);
   }
 
   #startRelay(): Machine {
     return this.#power.start('test/fault/relay-child.ts', {
       db: this.#power.db,
       brokers: [this.#kafka.address],
+      delivery: this.#delivery,
       batchEvents: 50,
       // What is delivered is deleted at once: pruning and shrinking write, too.
       retentionMs: 0,
@@ -128,9 +137,7 @@ export class PowerRun {
   #count(counts: CutCounts): void {
     this.#sum.cuts += 1;
     if (counts.unsyncedWrites > 0) this.#sum.cutsCounted += 1;
-    for (const name of ['unsyncedWrites', 'kept', 'dropped', 'torn'] as const) {
-      this.#sum[name] += counts[name];
-    }
+    for (const [name, count] of Object.entries(counts)) this.#sum[name as keyof CutCounts] += count;
   }
 
   #look(): void {
@@ -151,9 +158,10 @@ export class PowerRun {
     return crc32(`${this.#topic}\0${key}`) % lanes;
   }
 
-  /** With a relay alone, until nothing is pending; a file that cannot be read is left alone. */
+  /** Until nothing is pending; a file that cannot be read is left alone. */
   async #drain(): Promise<Findings> {
     if (this.#readable) {
+      const writer = this.#delivery === 'exactly-once' ? await this.#endTransactions() : null;
       const relay = this.#startRelay();
       await relay.child.line('"started"', 60_000);
       const status = openStatus(this.#power.db);
@@ -164,9 +172,41 @@ export class PowerRun {
         status.close();
       }
       await this.#power.killAll();
+      this.#account.take(writer?.child.lines ?? []);
     }
-    return this.#account.check(await this.#kafka.consume(this.#topic, 'end'));
+    return this.#account.check(await this.#read());
   }
+
+  /**
+   * A killed relay may have left a transaction open, behind which nobody reads. The next one ends
+   * it when it has something to send in that lane: each gets some.
+   */
+  async #endTransactions(): Promise<Machine> {
+    const writer = this.#startWriter();
+    await accepted(writer, groupsBefore * groupEvents);
+    return writer;
+  }
+
+  /** To the end, which of Kafka's own consumer are two readings that found the same. */
+  async #read(): Promise<Consumed[]> {
+    if (this.#delivery !== 'exactly-once') return this.#kafka.consume(this.#topic, 'end');
+    let before = -1;
+    return this.#kafka.committed.consume(this.#topic, ({ length }) => {
+      const isSame = length === before;
+      before = length;
+      return isSame;
+    });
+  }
+}
+
+/** By hand, which is done by the cut itself, or by an order. */
+async function pull(
+  { dies, order }: Choices,
+  machines: Readonly<Record<Choices['dies'], Machine>>,
+): Promise<void> {
+  if (order === null) return;
+  machines[dies].order(order);
+  await machines[dies].child.ended;
 }
 
 const delivered = ({ child }: Machine) =>

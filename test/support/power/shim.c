@@ -14,8 +14,9 @@
  * writes; it needs no buffer, so that SIGKILL loses nothing of it.
  *
  * An order is one line: `OP SUFFIX SKIP TIMES ERRNO`. OP is `sync` or `write` (it fails with
- * ERRNO), or `cut` (SIGKILL before the change is made); SUFFIX is the end of the file's name, or
- * `*`; SKIP such changes pass before, and TIMES fail. Who reads it removes it.
+ * ERRNO), `cut` (SIGKILL before a change or a sync is made) or `cutSync` (the same, before a sync
+ * only: what it would confirm is written); SUFFIX is the end of the file's name, or `*`; SKIP such
+ * changes pass before, and TIMES fail. Who reads it removes it.
  *
  * What is not understood ends the process: a change that passed unseen would make the test a lie.
  * No file is opened or closed here that the process did not open or close itself: closing any
@@ -163,9 +164,10 @@ static int is_ordered(const char *op, const char *name) {
   return result;
 }
 
-static void maybe_cut(const char *name) {
-  if (is_ordered("cut", name)) syscall(SYS_kill, getpid(), SIGKILL);
+static void maybe_cut_at(const char *op, const char *name) {
+  if (is_ordered(op, name)) syscall(SYS_kill, getpid(), SIGKILL);
 }
+static void maybe_cut(const char *name) { maybe_cut_at("cut", name); }
 
 static int fails(const char *op, const char *name) {
   if (!is_ordered(op, name)) return 0;
@@ -285,7 +287,9 @@ int fallocate64(int fd, int mode, off64_t at, off64_t length) {
   if (tracked(fd)) give_up("fallocate");
   return (int)syscall(SYS_fallocate, fd, mode, at, length);
 }
-int fallocate(int fd, int mode, off_t at, off_t length) { return fallocate64(fd, mode, at, length); }
+int fallocate(int fd, int mode, off_t at, off_t length) {
+  return fallocate64(fd, mode, at, length);
+}
 
 int ftruncate64(int fd, off64_t size) {
   struct file *one = tracked(fd);
@@ -304,6 +308,7 @@ static int sync_file(int fd, long how) {
   if (!one) return (int)syscall(how, fd);
   uint32_t op = note((struct record){.kind = SYNC, .inode = one->inode}, NULL, 0);
   maybe_cut(one->name);
+  maybe_cut_at("cutSync", one->name);
   int result = fails("sync", one->name) ? -1 : (int)syscall(how, fd);
   struct record facts = {.kind = SYNCED, .op = op, .inode = one->inode};
   facts.error = result < 0 ? (uint32_t)errno : 0;

@@ -10,7 +10,7 @@ import { crc32 } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { v7 as uuidv7 } from 'uuid';
 import { migrateOutbox, openOutbox } from '../../../src/index.ts';
-import { bodyOf, keyOf, type WriterLine } from './events.ts';
+import { bodyOf, groupsBefore, keyOf, type WriterLine } from './events.ts';
 
 interface Given {
   readonly path: string;
@@ -19,12 +19,13 @@ interface Given {
   /** The first number. */
   readonly from: number;
   readonly groupEvents: number;
-  /** `unsynced` is the mutant: rows by the table contract, but with synchronous=OFF. */
-  readonly how: 'library' | 'unsynced';
+  /**
+   * `raw`: rows by the table contract, with synchronous=FULL. `unsynced` is the mutant: the same
+   * with synchronous=OFF.
+   */
+  readonly how: 'library' | 'raw' | 'unsynced';
 }
 
-/** One of each kind. */
-const groupsBefore = 1;
 const given = JSON.parse(process.argv[2] ?? '{}') as Given;
 const { path, topic, lanes, groupEvents } = given;
 /** Waits for room in the pipe: what process.stdout keeps for later would die with the process. */
@@ -35,12 +36,12 @@ function say(line: WriterLine): void {
 const eventOf = (number: number) => ({ topic, key: keyOf(number), value: bodyOf(number) });
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-const write = given.how === 'library' ? byLibrary() : unsynced();
+const write = given.how === 'library' ? byLibrary() : byTable(given.how);
 for (let number = given.from, round = 0; ; number += groupEvents, round += 1) {
   const numbers = Array.from({ length: groupEvents }, (_, index) => number + index);
   say({ issued: [number, number + groupEvents - 1] });
   await write(numbers, round);
-  if (round === groupsBefore) await once(process.stdin, 'data');
+  if (round + 1 === groupsBefore) await once(process.stdin, 'data');
   await nextTurn();
 }
 
@@ -77,10 +78,10 @@ function refused(numbers: readonly number[], error: unknown): void {
   for (const number of numbers) say({ refused: number, code });
 }
 
-function unsynced(): Write {
+function byTable(how: 'raw' | 'unsynced'): Write {
   migrateOutbox(path, lanes);
   const db = new Database(path);
-  db.pragma('synchronous = OFF');
+  db.pragma(`synchronous = ${how === 'raw' ? 'FULL' : 'OFF'}`);
   const insert = db.prepare(`
     INSERT INTO outbox_events (id, topic, lane, created_at, key, value) VALUES (?, ?, ?, ?, ?, ?)`);
   const insertAll = db.transaction((numbers: readonly number[]) =>

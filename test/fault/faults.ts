@@ -1,7 +1,7 @@
 /** What the nemesis does, and undoes. */
 import { until } from '../support/wait.ts';
 import type { Chance } from './form.ts';
-import { freezeBetweenCommits, isUnderWay, lanesOwned } from './ownership.ts';
+import { freezeBetweenCommits, hasTaken, isUnderWay, lanesOwned } from './ownership.ts';
 import { leaseMs, type World } from './world.ts';
 
 export interface Fault {
@@ -39,6 +39,7 @@ async function killBusy(world: World, index: number): Promise<boolean> {
 async function freezeBusy(world: World, chance: Chance): Promise<void> {
   const index = chance.between(0, 1);
   const relay = world.relay(index);
+  world.mark();
   await freezeBetweenCommits(world.scene.db, {
     freeze: async () => {
       await world.isBusy(index);
@@ -49,17 +50,17 @@ async function freezeBusy(world: World, chance: Chance): Promise<void> {
   });
 }
 
-/** Whether the other one had taken its lanes: it is told so when it wakes up. */
+/** Whether the other one has taken its lanes meanwhile. */
 async function thaw(world: World): Promise<boolean> {
   const frozen = world.relays.find((relay) => relay.isStopped());
   if (frozen === undefined) return false;
   const { length } = frozen.lines;
   frozen.signal('SIGCONT');
-  const hasLost = () => frozen.lines.slice(length).some((line) => line.includes('"leaseLost"'));
-  // Woken between its drains it has lost nothing, and starts others.
-  const hasGoneOn = () => frozen.lines.slice(length).some((line) => line.includes('"claimed"'));
-  await until('the woken relay goes on', () => hasLost() || hasGoneOn());
-  return hasLost();
+  await until('the woken relay goes on', () => {
+    if (world.status().pending === 0) world.scene.enqueue(100);
+    return frozen.lines.length > length;
+  });
+  return world.relays.some((relay) => relay !== frozen && hasTaken(world.linesSinceMark(relay)));
 }
 
 export const faults: readonly Fault[] = [

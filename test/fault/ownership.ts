@@ -21,6 +21,10 @@ export function lanesOwned(lines: readonly string[]): ReadonlySet<number> {
   return owned;
 }
 
+/** Whether it has taken a lane of another one, which is gone or beyond its lease. */
+export const hasTaken = (lines: readonly string[]): boolean =>
+  lines.some((line) => line.includes('"leaseTaken"'));
+
 const parse = (line: string) => JSON.parse(line) as Said;
 
 /** Lanes that a relay owns, and that have something to send. */

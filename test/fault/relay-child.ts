@@ -17,6 +17,7 @@ const relay = createRelay(options, {
 });
 relay.on('delivered', (facts) => say('delivered', facts));
 relay.on('leaseLost', (facts) => say('leaseLost', facts));
+relay.on('leaseTaken', ({ lane }) => say('leaseTaken', { lane }));
 await relay.start();
 say('started');
 

@@ -28,6 +28,7 @@ export class World {
   readonly relays: Child[] = [];
   readonly #delivery: Delivery;
   readonly #endedByUs = new Set<Child>();
+  readonly #marks = new Map<Child, number>();
   readonly #crashes: string[] = [];
   #status: StatusReader | null = null;
 
@@ -80,6 +81,15 @@ export class World {
 
   async killRelay(index: number): Promise<void> {
     await this.#end(this.relay(index));
+  }
+
+  /** From now on {@link linesSinceMark} begins. */
+  mark(): void {
+    for (const relay of this.relays) this.#marks.set(relay, relay.lines.length);
+  }
+
+  linesSinceMark(relay: Child): string[] {
+    return relay.lines.slice(this.#marks.get(relay) ?? 0);
   }
 
   relay(index: number): Child {

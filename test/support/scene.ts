@@ -87,9 +87,9 @@ export class Scene {
   ): Promise<Findings> {
     const endMs = performance.now() + timeoutMs;
     for (;;) {
-      const records: Consumed[] = [];
-      for (const topic of topics) records.push(...(await kafka.consume(topic, 'end', timeoutMs)));
-      const findings = this.check(records);
+      const records: Consumed[][] = [];
+      for (const topic of topics) records.push(await kafka.consume(topic, 'end', timeoutMs));
+      const findings = this.check(records.flat());
       if (findings.lost === 0 || performance.now() >= endMs) return findings;
     }
   }

@@ -7,7 +7,7 @@ import type { Database } from '../sqlite/database.ts';
 import { isFull, sqliteCode } from '../sqlite/failures.ts';
 import { copyByKey } from './key-copy.ts';
 import { copiedTable, type OldObject, objectsOf } from './old-schema.ts';
-import { isSound } from './soundness.ts';
+import { soundnessOf } from './soundness.ts';
 import { copyByNumber, everywhere, isNumbered, quoted, type TableCopy } from './table-copy.ts';
 
 /** Tables of ours whose rows come as they are; the outbox's state is put together from them. */
@@ -56,7 +56,7 @@ function copyOne(db: Database, name: string, onRows: OnRows): TableCopy | null {
   const copy = isNumbered(table)
     ? copyByNumber(db, table, (rows) => onRows(name, rows))
     : copyByKey(db, table);
-  if (copy.holes.length > 0 || isSound(db, name)) return copy;
+  if (copy.holes.length > 0 || soundnessOf(db, name).table) return copy;
   return { ...copy, holes: [everywhere] };
 }
 

@@ -97,7 +97,7 @@ class RowidCopy {
     this.#insert = db.prepare(`INSERT INTO main.${quoted(name)} (${columns})
       SELECT ${columns} ${from} BETWEEN ? AND ?`);
     this.#numbers = db
-      .prepare(`SELECT ${number} ${from} BETWEEN ? AND ? ORDER BY ${number} LIMIT ?`)
+      .prepare(`SELECT ${number} ${from} >= ? ORDER BY ${number} LIMIT ?`)
       .pluck()
       .safeIntegers(true);
     this.#exists = db.prepare(`SELECT 1 ${from} = ?`).pluck();
@@ -133,17 +133,26 @@ class RowidCopy {
   #lastOf({ first, last }: Stretch, rows: number): bigint | null | undefined {
     try {
       let before: bigint | null = null;
-      for (const number of this.#numbers.iterate(first, last, rows) as Iterable<bigint>) {
+      for (const number of this.#numbers.iterate(first, rows) as Iterable<bigint>) {
         if (number < first || (before !== null && number <= before)) return this.#disordered();
+        if (number > last) {
+          // The end, unless it is damaged and good ones follow.
+          if (!this.#leadsToRow(number)) return this.#disordered();
+          break;
+        }
         before = number;
       }
-      // A damaged one that is too high would lead behind pages that are good.
-      if (before !== null && this.#exists.get(before) === undefined) return this.#disordered();
+      if (before !== null && !this.#leadsToRow(before)) return this.#disordered();
       return before;
     } catch (error) {
       if (isOurs(error)) throw error;
       return undefined;
     }
+  }
+
+  /** One that is damaged and too high would lead behind pages that are good. */
+  #leadsToRow(number: bigint): boolean {
+    return this.#exists.get(number) !== undefined;
   }
 
   #disordered(): undefined {

@@ -4,8 +4,10 @@ import { type RawEvent, rawEventColumns } from './event-pages.ts';
 import { orNull, soundnessOf } from './soundness.ts';
 
 export interface MissingList {
-  /** Whether the index names every row of the table: otherwise numbers are damaged in either. */
-  readonly agrees: boolean;
+  /** How many events the index names. */
+  readonly named: number;
+  /** Whether the index itself is in order. */
+  readonly isSound: boolean;
 }
 
 /** The index of the log names every event that there was, unless it is damaged itself. */
@@ -16,15 +18,13 @@ export function listMissing(db: Database): MissingList | null {
   // A damaged index can name one twice.
   const insert = `INSERT OR IGNORE INTO temp.missing (seq, lane) SELECT i.seq, i.lane ${from}
     WHERE NOT EXISTS (SELECT 1 FROM main.outbox_events AS e WHERE e.seq = i.seq)`;
-  const counted = orNull(() => ({
-    missing: db.prepare(insert).run().changes,
-    named: Number(db.prepare(`SELECT count(*) ${from}`).pluck().get()),
-  }));
+  const counted = orNull(() => {
+    db.prepare(insert).run();
+    return Number(db.prepare(`SELECT count(DISTINCT i.seq) ${from}`).pluck().get());
+  });
   if (counted === null) return null;
-  const there = db.prepare('SELECT count(*) FROM main.outbox_events').pluck().get();
   const { damagedIndexes } = soundnessOf(db, 'outbox_events');
-  const isEqual = counted.named === Number(there) + counted.missing;
-  return { agrees: isEqual && !damagedIndexes.has(index) };
+  return { named: counted, isSound: !damagedIndexes.has(index) };
 }
 
 /** Delivered ones that are not listed stay away: pages that are free may still show them. */
@@ -47,11 +47,13 @@ export function addFound(db: Database, events: Iterable<RawEvent>): number {
 }
 
 export interface Listed {
+  /** Whether it names every event that is there: otherwise numbers are damaged in either. */
+  readonly agrees: boolean;
   readonly pending: number;
   readonly delivered: number;
 }
 
-export function countMissing(db: Database): Listed {
+export function countMissing(db: Database, { named, isSound }: MissingList): Listed {
   const text = `
     SELECT count(*) FILTER (WHERE open) AS pending, count(*) FILTER (WHERE NOT open) AS delivered
     FROM (
@@ -59,12 +61,15 @@ export function countMissing(db: Database): Listed {
         OR EXISTS (SELECT 1 FROM outbox_held AS h WHERE h.seq = i.seq) AS open
       FROM temp.missing AS i
       WHERE NOT EXISTS (SELECT 1 FROM main.outbox_events AS e WHERE e.seq = i.seq))`;
-  return db.prepare(text).get() as Listed;
+  const missing = db.prepare(text).get() as Omit<Listed, 'agrees'>;
+  const there = db.prepare('SELECT count(*) FROM outbox_events').pluck().get();
+  const known = Number(there) + missing.pending + missing.delivered;
+  return { ...missing, agrees: isSound && known === named };
 }
 
 /** Numbers above the cursor that is furthest behind; some may be delivered and deleted. */
 export function missingNumbers(db: Database, highest: number): number {
   const least = Number(db.prepare('SELECT min(cursor) FROM outbox_lanes').pluck().get());
-  const text = 'SELECT count(*) FROM outbox_events WHERE seq > ?';
-  return Math.max(0, highest - least - Number(db.prepare(text).pluck().get(least)));
+  const text = 'SELECT count(*) FROM outbox_events WHERE seq > ? AND seq <= ?';
+  return Math.max(0, highest - least - Number(db.prepare(text).pluck().get(least, highest)));
 }

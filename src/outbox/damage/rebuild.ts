@@ -9,7 +9,13 @@ import type { RepairFacts } from '../integrity.ts';
 import type { Database } from '../sqlite/database.ts';
 import type { RawEvent } from './event-pages.ts';
 import { moveToLanes } from './lane-moves.ts';
-import { addFound, countMissing, listMissing, missingNumbers } from './missing-events.ts';
+import {
+  addFound,
+  countMissing,
+  type Listed,
+  listMissing,
+  missingNumbers,
+} from './missing-events.ts';
 import { orNull, soundnessOf } from './soundness.ts';
 import type { TableCopy } from './table-copy.ts';
 
@@ -45,7 +51,7 @@ export function rebuild(parts: RebuildParts): Rebuilt {
   const list = missing ? listMissing(db) : null;
   const found = missing || logLost ? addFound(db, parts.search()) : 0;
   const moved = moveToLanes(db, parts.lanes);
-  const listed = list === null ? null : countMissing(db);
+  const listed = list === null ? null : countMissing(db, list);
   const lostHeld = dropHeld(db, list !== null);
   const heldWhole = isWhole(copies.get('outbox_held'));
   const doubt = heldWhole ? 0 : holdDoubtful(db);
@@ -53,9 +59,9 @@ export function rebuild(parts: RebuildParts): Rebuilt {
   const numbers = mendSequence(parts);
   const pending = countPending(db);
   // Without a hole in the table nothing is missing, whatever its index can still tell.
-  const lost = missing ? (listed?.pending ?? missingNumbers(db, numbers.before)) : 0;
+  const lost = missing ? lostOf(parts, listed, numbers.before) : 0;
   const delivered = missing ? (listed?.delivered ?? null) : 0;
-  const isListExact = !missing || (list?.agrees === true && lostHeld === 0);
+  const isListExact = !missing || (listed?.agrees === true && lostHeld === 0);
   const isHeldExact = heldWhole || (delivered === 0 && lostHeld === 0);
   forgetDedupe(db, missing);
   mendCounters(db, numbers.sequence, pending);
@@ -77,6 +83,14 @@ export function rebuild(parts: RebuildParts): Rebuilt {
     objectsLost: [],
     sequence: numbers.sequence,
   };
+}
+
+/** By the list; where its numbers are not to be relied on, no fewer than can be missing. */
+function lostOf({ db, logLost }: RebuildParts, listed: Listed | null, before: number): number {
+  if (listed !== null && (listed.agrees || logLost)) return listed.pending;
+  // A damaged seq can be far above all that were given.
+  const highest = logLost ? before : (oldSequence(db) ?? before);
+  return Math.max(listed?.pending ?? 0, missingNumbers(db, highest));
 }
 
 const isWhole = (copy: TableCopy | undefined) =>

@@ -83,6 +83,7 @@ class RowidCopy {
   readonly #onRows: (rows: number) => void;
   readonly #numbers: Statement;
   readonly #exists: Statement;
+  readonly #previous: Statement;
   readonly #insert: Statement;
   #read = 0;
   #refused = 0;
@@ -100,6 +101,7 @@ class RowidCopy {
       .prepare(`SELECT ${number} ${from} >= ? ORDER BY ${number} LIMIT ?`)
       .pluck()
       .safeIntegers(true);
+    this.#previous = db.prepare(`SELECT max(${number}) ${from} < ?`).pluck().safeIntegers(true);
     this.#exists = db.prepare(`SELECT 1 ${from} = ?`).pluck();
   }
 
@@ -133,26 +135,38 @@ class RowidCopy {
   #lastOf({ first, last }: Stretch, rows: number): bigint | null | undefined {
     try {
       let before: bigint | null = null;
+      let end: bigint | null = null;
       for (const number of this.#numbers.iterate(first, rows) as Iterable<bigint>) {
-        if (number < first || (before !== null && number <= before)) return this.#disordered();
+        if (number < first || (end !== null && number <= end)) return this.#disordered();
         if (number > last) {
           // The end, unless it is damaged and good ones follow.
-          if (!this.#leadsToRow(number)) return this.#disordered();
+          if (!this.#leadsToRow(number, end, first)) return this.#disordered();
           break;
         }
-        before = number;
+        before = end;
+        end = number;
       }
-      if (before !== null && !this.#leadsToRow(before)) return this.#disordered();
-      return before;
+      if (end !== null && !this.#leadsToRow(end, before, first)) return this.#disordered();
+      return end;
     } catch (error) {
       if (isOurs(error)) throw error;
       return undefined;
     }
   }
 
-  /** One that is damaged and too high would lead behind pages that are good. */
-  #leadsToRow(number: bigint): boolean {
-    return this.#exists.get(number) !== undefined;
+  /**
+   * One that is damaged and too high would lead behind pages that are good: to no row, or to one
+   * that has others before it.
+   */
+  #leadsToRow(number: bigint, before: bigint | null, first: bigint): boolean {
+    if (this.#exists.get(number) === undefined) return false;
+    try {
+      const previous = (this.#previous.get(number) ?? null) as bigint | null;
+      return previous === before || (before === null && previous !== null && previous < first);
+    } catch (error) {
+      if (isOurs(error)) throw error;
+      return true; // it is the first behind a page that cannot be read
+    }
   }
 
   #disordered(): undefined {

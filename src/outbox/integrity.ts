@@ -73,7 +73,10 @@ export interface RepairFacts {
     readonly found: number;
     /** Lost ones that were pending or held, as far as anybody can tell. */
     readonly lost: number;
-    /** Whether that is the number; otherwise it is a bound, and the log may have lost others. */
+    /**
+     * Whether that is the number; otherwise it is a bound, and the log may have lost others. An
+     * event whose own bytes have changed, an id too, is none that is lost: nobody can tell.
+     */
     readonly lostExact: boolean;
     /** Lost ones that were delivered; `null`: nobody knows how many. */
     readonly lostDelivered: number | null;

@@ -1,7 +1,7 @@
 /** What tables the damaged file has, and how their rows are copied. */
 import type { Database } from '../sqlite/database.ts';
 import { isDamage } from '../sqlite/failures.ts';
-import { type CopiedTable, quoted } from './table-copy.ts';
+import { type CopiedTable, type KeyOrder, quoted } from './table-copy.ts';
 
 export interface OldObject {
   readonly type: 'table' | 'index' | 'trigger' | 'view';
@@ -44,15 +44,41 @@ export function copiedTable(db: Database, name: string): CopiedTable | null {
   const both = old.filter((column) => known.has(column.name) && column.hidden === 0);
   if (both.length === 0) return null;
   const columns = both.map((column) => quoted(column.name)).join(', ');
-  const keys = old.filter(({ pk }) => pk > 0).toSorted((a, b) => a.pk - b.pk);
-  if (hasNoRowid(db, name)) {
-    return { name, columns, key: keys.map((key) => quoted(key.name)).join(', '), rowid: null };
-  }
+  const stored = storedKeyOf(db, name);
+  if (hasNoRowid(db, name)) return { name, columns, key: stored, number: null };
+  const keys = old.filter(({ pk }) => pk > 0);
   const [first] = keys;
-  const isAlias = keys.length === 1 && first?.type.toUpperCase() === 'INTEGER';
+  // INTEGER PRIMARY KEY DESC has an index of its own, and is no other name for the row number.
+  const isAlias = keys.length === 1 && stored === null && /^integer$/i.test(first?.type ?? '');
+  if (isAlias) return { name, columns, key: null, number: quoted(first?.name ?? '') };
   const taken = new Set(old.map((column) => column.name.toLowerCase()));
-  const free = ['_rowid_', 'rowid', 'oid'].find((one) => !taken.has(one)) ?? null;
-  return { name, columns, key: null, rowid: isAlias ? null : free };
+  const number = ['_rowid_', 'rowid', 'oid'].find((one) => !taken.has(one)) ?? null;
+  const all = number === null ? columns : `${number}, ${columns}`;
+  return { name, columns: all, key: null, number };
+}
+
+interface KeyColumn {
+  readonly name: string;
+  readonly coll: string;
+  readonly desc: number;
+}
+
+/** The order that the index of the primary key has; `null`: there is none. */
+function storedKeyOf(db: Database, name: string): KeyOrder | null {
+  const text = `
+    SELECT x.name, x.coll, x.desc
+    FROM pragma_index_list(@name, 'old') AS i, pragma_index_xinfo(i.name, 'old') AS x
+    WHERE i.origin = 'pk' AND x.key ORDER BY x.seqno`;
+  const columns = db.prepare(text).all({ name }) as KeyColumn[];
+  if (columns.length === 0) return null;
+  const order = (isForward: boolean) =>
+    columns
+      .map(({ name: column, coll, desc }) => {
+        const direction = (desc === 1) === isForward ? 'DESC' : 'ASC';
+        return `${quoted(column)} COLLATE ${quoted(coll)} ${direction}`;
+      })
+      .join(', ');
+  return { forward: order(true), backward: order(false) };
 }
 
 function columnsOf(db: Database, schema: string, name: string): Column[] {

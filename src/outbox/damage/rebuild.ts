@@ -7,10 +7,16 @@
  */
 import type { RepairFacts } from '../integrity.ts';
 import type { Database } from '../sqlite/database.ts';
-import { isDamage } from '../sqlite/failures.ts';
 import type { RawEvent } from './event-pages.ts';
-import { rawEventColumns } from './event-pages.ts';
 import { moveToLanes } from './lane-moves.ts';
+import {
+  addFound,
+  countMissing,
+  type Listed,
+  listMissing,
+  missingNumbers,
+} from './missing-events.ts';
+import { orNull, soundnessOf } from './soundness.ts';
 import type { TableCopy } from './table-copy.ts';
 
 export interface RebuildParts {
@@ -42,40 +48,49 @@ export function rebuild(parts: RebuildParts): Rebuilt {
     SELECT cursor FROM outbox_lanes AS l WHERE l.lane = outbox_held.lane)`);
   const released = again.run().changes;
   const missing = !isWhole(copies.get('outbox_events'));
-  const isListed = missing && listMissing(db);
+  const list = missing ? listMissing(db) : null;
   const found = missing || logLost ? addFound(db, parts.search()) : 0;
   const moved = moveToLanes(db, parts.lanes);
-  const listed = isListed ? countMissing(db) : null;
-  const heldLost = db.prepare(`DELETE FROM outbox_held WHERE seq NOT IN (
-    SELECT seq FROM outbox_events)`);
-  const lostHeld = heldLost.run().changes;
+  const listed = list === null ? null : countMissing(db, list);
+  const lostHeld = dropHeld(db, list !== null);
   const heldWhole = isWhole(copies.get('outbox_held'));
   const doubt = heldWhole ? 0 : holdDoubtful(db);
   mendHeld(db, parts.nowMs);
   const numbers = mendSequence(parts);
   const pending = countPending(db);
   // Without a hole in the table nothing is missing, whatever its index can still tell.
-  const known = missing ? listed : { pending: lostHeld, delivered: 0 };
-  const lost = known?.pending ?? missingNumbers(db, numbers.before) + lostHeld;
+  const lost = missing ? lostOf(parts, listed, numbers.before) : 0;
+  const delivered = missing ? (listed?.delivered ?? null) : 0;
+  const isListExact = !missing || (listed?.agrees === true && lostHeld === 0);
+  const isHeldExact = heldWhole || (delivered === 0 && lostHeld === 0);
   forgetDedupe(db, missing);
   mendCounters(db, numbers.sequence, pending);
-  // Kafka may have what an open lane was sending, and is not asked about it any more.
-  const repeated = logLost ? pending : pendingOf(db, [...new Set([...lanesReset, ...lanesOpen])]);
   return {
     events: {
       read: (copies.get('outbox_events')?.read ?? 0) + found,
       found,
-      lost,
-      lostExact: known !== null && !logLost && (heldWhole || known.delivered === 0),
-      lostDelivered: known?.delivered ?? null,
+      lost: lost + lostHeld,
+      lostExact: isListExact && isHeldExact && !logLost,
+      lostDelivered: delivered,
     },
     lanesReset,
     setAside: doubt + moved,
-    mayRepeat: repeated + doubt + released,
+    // What the log has lost can have delivered everything that is still to be sent, held ones too.
+    mayRepeat: logLost
+      ? pending + countHeld(db)
+      : pendingOf(db, [...new Set([...lanesReset, ...lanesOpen])]) + doubt + released,
     seqsLeftOut: numbers.sequence - numbers.before,
     objectsLost: [],
     sequence: numbers.sequence,
   };
+}
+
+/** By the list; where its numbers are not to be relied on, no fewer than can be missing. */
+function lostOf({ db, logLost }: RebuildParts, listed: Listed | null, before: number): number {
+  if (listed !== null && (listed.agrees || logLost)) return listed.pending;
+  // A damaged seq can be far above all that were given.
+  const highest = logLost ? before : (oldSequence(db) ?? before);
+  return Math.max(listed?.pending ?? 0, missingNumbers(db, highest));
 }
 
 const isWhole = (copy: TableCopy | undefined) =>
@@ -114,58 +129,13 @@ function oldSequence(db: Database): number | null {
   return orNull(() => db.prepare(text).pluck().get() as number | undefined) ?? null;
 }
 
-/** The index of the log names every event that there was, unless it is damaged itself. */
-function listMissing(db: Database): boolean {
-  db.exec('CREATE TEMP TABLE missing (seq INTEGER PRIMARY KEY, lane INTEGER NOT NULL)');
-  const text = `INSERT INTO temp.missing (seq, lane)
-    SELECT i.seq, i.lane FROM old.outbox_events AS i INDEXED BY outbox_events_by_lane
-    WHERE NOT EXISTS (SELECT 1 FROM main.outbox_events AS e WHERE e.seq = i.seq)`;
-  return orNull(() => db.prepare(text).run()) !== null;
-}
-
-/** Delivered ones that are not listed stay away: pages that are free may still show them. */
-function addFound(db: Database, events: Iterable<RawEvent>): number {
-  db.exec('CREATE TEMP TABLE IF NOT EXISTS missing (seq INTEGER PRIMARY KEY, lane INTEGER)');
-  const insert = db.prepare(`INSERT OR IGNORE INTO outbox_events (${rawEventColumns})
-    SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
-    WHERE EXISTS (SELECT 1 FROM temp.missing WHERE seq = ?)
-      OR EXISTS (SELECT 1 FROM outbox_lanes WHERE lane = ? AND cursor < ?)
-      OR EXISTS (SELECT 1 FROM outbox_held WHERE seq = ?)`);
-  // One transaction: nothing in it reads the damaged file by SQLite.
-  return db.transaction(() => {
-    let found = 0;
-    for (const event of events) {
-      const [seq, , , lane] = event;
-      found += insert.run(...event, seq, lane, seq, seq).changes;
-    }
-    return found;
-  })();
-}
-
-interface Listed {
-  readonly pending: number;
-  readonly delivered: number;
-}
-
-function countMissing(db: Database): Listed {
-  const text = `
-    SELECT count(*) FILTER (WHERE open) AS pending, count(*) FILTER (WHERE NOT open) AS delivered
-    FROM (
-      SELECT i.seq > coalesce((SELECT cursor FROM outbox_lanes AS l WHERE l.lane = i.lane), 0)
-        OR EXISTS (SELECT 1 FROM outbox_held AS h WHERE h.seq = i.seq) AS open
-      FROM temp.missing AS i
-      WHERE NOT EXISTS (SELECT 1 FROM main.outbox_events AS e WHERE e.seq = i.seq))`;
-  return db.prepare(text).get() as Listed;
-}
-
-function orNull<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch (error) {
-    // No such table or index, or a damaged one.
-    if (isDamage(error) || /no such|no query solution/.test(String(error))) return null;
-    throw error;
-  }
+/** Returns how many had an event that is lost, and that no list of missing ones counts. */
+function dropHeld(db: Database, isListed: boolean): number {
+  const where = 'WHERE seq NOT IN (SELECT seq FROM outbox_events)';
+  const unlisted = isListed ? `${where} AND seq NOT IN (SELECT seq FROM temp.missing)` : where;
+  const count = db.prepare(`SELECT count(*) FROM outbox_held ${unlisted}`).pluck().get();
+  db.exec(`DELETE FROM outbox_held ${where}`);
+  return Number(count);
 }
 
 /**
@@ -173,9 +143,10 @@ function orNull<T>(read: () => T): T | null {
  * cursor may be one. They wait as blocked: the relay makes the first of each key its head.
  */
 function holdDoubtful(db: Database): number {
-  const named = orNull(() =>
-    db.prepare('SELECT seq FROM old.outbox_held INDEXED BY outbox_held_by_key').pluck().all(),
-  );
+  const index = 'outbox_held_by_key';
+  const isDamaged = soundnessOf(db, 'outbox_held').damagedIndexes.has(index);
+  const list = () => db.prepare(`SELECT seq FROM old.outbox_held INDEXED BY ${index}`);
+  const named = isDamaged ? null : orNull(() => list().pluck().all());
   const which = named === null ? '' : 'AND e.seq IN (SELECT value FROM json_each(@named))';
   return db
     .prepare(`
@@ -236,11 +207,9 @@ function pendingOf(db: Database, lanes: readonly number[] | null): number {
   );
 }
 
-/** Numbers above the cursor that is furthest behind; some may be delivered and deleted. */
-function missingNumbers(db: Database, highest: number): number {
-  const least = Number(db.prepare('SELECT min(cursor) FROM outbox_lanes').pluck().get());
-  const text = 'SELECT count(*) FROM outbox_events WHERE seq > ?';
-  return Math.max(0, highest - least - Number(db.prepare(text).pluck().get(least)));
+function countHeld(db: Database): number {
+  const text = "SELECT count(*) FROM outbox_held WHERE state <> 'skipped'";
+  return Number(db.prepare(text).pluck().get());
 }
 
 /** The key of an event that is lost must not answer its next publisher "duplicate". */

@@ -5,8 +5,10 @@
 import type { TableCount } from '../integrity.ts';
 import type { Database } from '../sqlite/database.ts';
 import { isFull, sqliteCode } from '../sqlite/failures.ts';
+import { copyByKey } from './key-copy.ts';
 import { copiedTable, type OldObject, objectsOf } from './old-schema.ts';
-import { copyTable, quoted, type TableCopy } from './table-copy.ts';
+import { soundnessOf } from './soundness.ts';
+import { copyByNumber, everywhere, isNumbered, quoted, type TableCopy } from './table-copy.ts';
 
 /** Tables of ours whose rows come as they are; the outbox's state is put together from them. */
 export const plainTables = [
@@ -51,7 +53,11 @@ export function salvageOutbox(db: Database, onRows: OnRows): Map<string, TableCo
 function copyOne(db: Database, name: string, onRows: OnRows): TableCopy | null {
   const table = copiedTable(db, name);
   if (table === null) return null;
-  return copyTable(db, table, (rows) => onRows(name, rows));
+  const copy = isNumbered(table)
+    ? copyByNumber(db, table, (rows) => onRows(name, rows))
+    : copyByKey(db, table);
+  if (copy.holes.length > 0 || soundnessOf(db, name).table) return copy;
+  return { ...copy, holes: [everywhere] };
 }
 
 /**
@@ -91,7 +97,7 @@ class Application {
     }
     for (const virtual of theirs.filter(({ sql }) => isVirtual(sql))) this.#write(virtual);
     for (const object of theirs.filter(({ type }) => type !== 'table')) this.#make(object);
-    copySequences(this.#db);
+    copySequences(this.#db, ours);
     return { copies, objectsLost: this.#lost };
   }
 
@@ -133,8 +139,8 @@ class Application {
 const isVirtual = (sql: string) => /^\s*CREATE\s+VIRTUAL\s/i.test(sql);
 
 /** Of the application's AUTOINCREMENT tables: a number that was used must not come again. */
-function copySequences(db: Database): void {
-  const text = "SELECT name, seq FROM old.sqlite_sequence WHERE name NOT GLOB 'outbox_*'";
+function copySequences(db: Database, ours: ReadonlySet<string>): void {
+  const text = 'SELECT name, seq FROM old.sqlite_sequence';
   let rows: { name: string; seq: bigint }[];
   try {
     rows = db.prepare(text).safeIntegers(true).all() as typeof rows;
@@ -142,6 +148,7 @@ function copySequences(db: Database): void {
     return; // there is none, or it is unreadable: the highest number of the rows counts
   }
   for (const { name, seq } of rows) {
+    if (ours.has(name)) continue;
     const isThere = db.prepare('SELECT 1 FROM main.sqlite_master WHERE name = ?').get(name);
     if (isThere === undefined) continue;
     db.prepare('DELETE FROM main.sqlite_sequence WHERE name = ? AND seq <= ?').run(name, seq);

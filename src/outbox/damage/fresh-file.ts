@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts';
 import { FileUnusableError, SchemaNewerError } from '../../core/errors.ts';
 import { laneOf } from '../../core/lane.ts';
 import { limits } from '../../core/limits.ts';
-import type { Progress, RepairFacts } from '../integrity.ts';
+import type { Progress, RepairFacts, TableCount } from '../integrity.ts';
 import type { Database, DatabaseConstructor } from '../sqlite/database.ts';
 import { knownSchema, migrate } from '../sqlite/migrate.ts';
 import { sync } from './copies.ts';
@@ -12,6 +12,7 @@ import type { RawEvent } from './event-pages.ts';
 import type { ReadableCopy } from './readable-copy.ts';
 import { type Rebuilt, rebuild } from './rebuild.ts';
 import { countOf, plainTables, salvageApplication, salvageOutbox } from './salvage.ts';
+import type { TableCopy } from './table-copy.ts';
 
 export interface FreshParts {
   readonly Constructor: DatabaseConstructor;
@@ -101,11 +102,17 @@ function fill(db: Database, parts: FreshParts): RepairFacts {
     log: { pages, used, suspect },
     tables: [
       ...plainTables.map((table) => countOf(table, own.get(table))),
-      ...[...theirs.copies].map(([table, one]) => countOf(table, one)),
+      ...[...theirs.copies].map(([table, one]) => theirCount(table, one, suspect > 0)),
     ],
     ...facts,
     objectsLost: theirs.objectsLost,
   };
+}
+
+/** What a log has lost of the application's rows nobody can tell. */
+function theirCount(table: string, copy: TableCopy, logLost: boolean): TableCount {
+  const count = countOf(table, copy);
+  return logLost ? { ...count, lost: null } : count;
 }
 
 interface Meta {

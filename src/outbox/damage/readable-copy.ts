@@ -8,6 +8,7 @@ import { isDamage } from '../sqlite/failures.ts';
 import { bytesOf, copyReadable } from './copies.ts';
 import { eventsOn, type RawEvent } from './event-pages.ts';
 import { usualHeader, writeFirstPage } from './first-page.ts';
+import { isAbandoned, withEvidence } from './log-evidence.ts';
 import { filePages, type HeaderFacts, headerOf, type PageSource } from './page-file.ts';
 import { applyWal, offsetOf, scanWal, type WalScan } from './wal-file.ts';
 
@@ -47,13 +48,32 @@ export class ReadableCopy {
     copyOrEmpty(from, whole);
     copyOrEmpty(`${from}-wal`, logCopy);
     const shm = bytesOf(`${from}-shm`) === null ? null : readFileSync(`${from}-shm`);
-    const log = applyLog({ whole, logCopy, shm });
+    const scan = applyLog({ whole, logCopy, shm });
     const found = headerIn(whole);
-    const header = found ?? { ...usualHeader, ...(log.pageBytes > 0 ? pick(log) : {}) };
+    const header = found ?? { ...usualHeader, ...(scan.pageBytes > 0 ? pick(scan) : {}) };
     const readable = opens(Constructor, whole)
       ? whole
       : withFirstPage({ whole, header, name: `${scratch}-mended` });
+    const copy = new ReadableCopy({ whole, readable, header, log: scan, logCopy });
+    if (!copy.#isAbandoned(Constructor)) return copy;
+    const log = { ...scan, behind: new Map<number, number>() };
     return new ReadableCopy({ whole, readable, header, log, logCopy });
+  }
+
+  #isAbandoned(Constructor: DatabaseConstructor): boolean {
+    const { readable } = this;
+    if (readable === null || this.log.behind.size === 0) return false;
+    const pages = [...this.log.behind.keys()];
+    const file = openSync(this.whole, 'r');
+    const log = openSync(this.#logCopy, 'r');
+    try {
+      const base = filePages(file, statSync(this.whole).size, this.header);
+      const source = overlaid(base, log, this.log);
+      return isAbandoned(Constructor, readable, { pages, source });
+    } finally {
+      closeSync(log);
+      closeSync(file);
+    }
   }
 
   /** Whether there is a table of an outbox, or an event on any page. */
@@ -101,7 +121,7 @@ function applyLog({ whole, logCopy, shm }: LogParts): WalScan {
   const log = openSync(logCopy, 'r');
   const database = openSync(whole, 'r+');
   try {
-    const scan = scanWal(log, statSync(logCopy).size, shm);
+    const scan = withEvidence(scanWal(log, statSync(logCopy).size, shm), log, database);
     applyWal(log, scan, database);
     return scan;
   } finally {

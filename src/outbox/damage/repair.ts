@@ -174,8 +174,10 @@ class Repair {
   }
 
   #isDamaged(copy: ReadableCopy): boolean {
-    // What SQLite does not show any more is in commits behind a damaged page of the log.
-    if (copy.readable !== copy.whole || copy.log.behind.size > 0) return true;
+    // What SQLite does not show any more is in commits behind a damaged page of the log; and where
+    // the file has them already, SQLite takes what stands before it for newer.
+    const { behind, isShort, copied } = copy.log;
+    if (copy.readable !== copy.whole || behind.size > 0 || isShort || copied > 0) return true;
     return this.#options.needsRepair(this.#faultsOf(copy.whole));
   }
 

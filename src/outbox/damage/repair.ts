@@ -22,7 +22,7 @@ import { mayBeOpenHere } from '../sqlite/look.ts';
 import { Presence } from '../sqlite/presence.ts';
 import { type Hold, holdAlone, holdRepair } from './alone.ts';
 import { bytesOf } from './copies.ts';
-import { findFaults } from './faults.ts';
+import { findFaults, findOwnFaults } from './faults.ts';
 import { finish, makeFresh } from './fresh-file.ts';
 import { ReadableCopy } from './readable-copy.ts';
 import { type RepairStep, replace } from './replacement.ts';
@@ -181,11 +181,11 @@ class Repair {
     return this.#options.needsRepair(this.#faultsOf(copy.whole));
   }
 
-  #faultsOf(file: string): Fault[] {
+  #faultsOf(file: string, find = findFaults): Fault[] {
     const db = new this.#Constructor(file);
     try {
       db.pragma('query_only = ON');
-      return findFaults(db, this.#Constructor, this.#options.onProgress);
+      return find(db, this.#Constructor, this.#options.onProgress);
     } finally {
       db.close();
     }
@@ -200,7 +200,8 @@ class Repair {
       ...{ copy, path, clock, actor, reason, damagedName, onProgress },
     });
     onStep('salvaged');
-    const left = this.#faultsOf(path);
+    // The application's own tables may need what only the application has.
+    const left = this.#faultsOf(path, findOwnFaults);
     invariant(!needsRepair(left), 'a repaired file is in order', { faults: left });
     finish(path, this.#path);
     onStep('durable');

@@ -1,8 +1,11 @@
 /** What the application has in the file beside the outbox: judged fairly, and salvaged or named. */
+import { chmodSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkFile, repairFile } from '../../src/index.ts';
-import { DamagedFile, randomOf, seedOf } from '../support/damaged-file.ts';
+import { codeOf, DamagedFile, pageBytes, randomOf, seedOf } from '../support/damaged-file.ts';
+import { onWindows } from '../support/platform.ts';
 
 const random = randomOf(seedOf('repair-schema'));
 let file: DamagedFile;
@@ -83,4 +86,93 @@ describe('a damaged file whose application has', () => {
     expect(isThere || facts?.objectsLost.includes('table art')).toBe(true);
     expect(checkFile(file.path).ok).toBe(true);
   });
+});
+
+describe('a schema', () => {
+  const many = 30;
+  beforeEach(() => {
+    const columns = "long_name TEXT NOT NULL DEFAULT 'some default text', another TEXT";
+    for (let index = 0; index < many; index += 1) {
+      file.exec(`CREATE TABLE app${index} (id INTEGER PRIMARY KEY, ${columns});
+        INSERT INTO app${index} (another) VALUES ('x')`);
+    }
+  });
+
+  const tables = () =>
+    file.sql("SELECT name FROM sqlite_schema WHERE name GLOB 'app*' AND type = 'table'").length;
+  const flip = (text: string) => {
+    const bytes = file.bytes();
+    const at = bytes.lastIndexOf(text);
+    file.overwrite({ at, bytes: 1 }, () => 0x47 / 256); // CREATE becomes GREATE
+  };
+
+  it('of which a page is damaged: that tables are gone is told', () => {
+    const [leaf] = file.pagesOf('sqlite_schema').slice(-1);
+    file.overwritePage(leaf as number, random);
+    const { complete, facts } = repairFile(file.path);
+    expect(complete).toBe(false);
+    expect(facts?.events).toMatchObject({ lost: 0, lostExact: true });
+    expect(tables()).toBeLessThan(many);
+    expect(facts?.objectsLost).toContain('what stood on a damaged page of the schema');
+  });
+
+  it('with a damaged statement of the application: only that table is lost, and named', () => {
+    flip('CREATE TABLE app7 ');
+    expect(checkFile(file.path).ok).toBe(false);
+    const { complete, facts } = repairFile(file.path);
+    expect({ complete, lost: facts?.objectsLost }).toEqual({
+      complete: false,
+      lost: ['table app7'],
+    });
+    expect(facts?.events).toMatchObject({ lost: 0, lostExact: true, found: 0 });
+    expect(tables()).toBe(many - 1);
+  });
+
+  it('with a damaged statement of the outbox: nothing is lost', () => {
+    flip('CREATE TABLE outbox_events ');
+    expect(checkFile(file.path).ok).toBe(false);
+    const { complete, facts } = repairFile(file.path);
+    expect({ complete, lost: facts?.objectsLost }).toEqual({ complete: true, lost: [] });
+    expect(facts?.events).toMatchObject({ lost: 0, lostExact: true, found: 0 });
+    expect(tables()).toBe(many);
+  });
+
+  it('with a page that SQLite cannot read behind a damaged first page: without it', () => {
+    file.overwritePage(1, random);
+    // Its rows are as they were, but for the place of one: no page is so large.
+    const bytes = file.bytes();
+    const leaf = Math.floor(bytes.lastIndexOf('CREATE TABLE app7 ') / pageBytes);
+    file.overwrite({ at: leaf * pageBytes + 8, bytes: 1 }, () => 0xff / 256);
+    const { complete, facts } = repairFile(file.path);
+    expect(complete).toBe(false);
+    expect(facts?.events).toMatchObject({ lost: 0, lostExact: true });
+    expect(facts?.objectsLost).toContain('what stood on a damaged page of the schema');
+    expect(tables()).toBeGreaterThan(0);
+  });
+
+  it('that is newer, with its version unreadable, is left alone', () => {
+    file.exec("ALTER TABLE outbox_events ADD COLUMN later TEXT DEFAULT 'x'");
+    file.overwritePage(file.pagesOf('outbox_migrations')[0] as number, random);
+    const before = file.bytes();
+    expect(codeOf(() => repairFile(file.path))).toBe('SCHEMA_NEWER');
+    expect(file.bytes().equals(before)).toBe(true);
+  });
+});
+
+it.skipIf(onWindows)('nobody else can read the new file while it is made', () => {
+  const before = process.umask(0o022);
+  try {
+    chmodSync(file.path, 0o600);
+    const modes: number[] = [];
+    const onStep = () => {
+      for (const name of readdirSync(file.folder).filter((one) => /repairing-.*-new/.test(one))) {
+        modes.push(statSync(join(file.folder, name)).mode & 0o077);
+      }
+    };
+    repairFile(file.path, { force: true, onStep });
+    expect(modes.length).toBeGreaterThan(0);
+    expect(modes.filter((mode) => mode !== 0)).toEqual([]);
+  } finally {
+    process.umask(before);
+  }
 });

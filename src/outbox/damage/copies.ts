@@ -1,6 +1,16 @@
 /** Copies of a file's bytes, and making what was written survive a power cut. */
-import { closeSync, fsyncSync, linkSync, openSync, readSync, statSync, writeSync } from 'node:fs';
-import { FileUnusableError, OutboxIoError } from '../../core/errors.ts';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { FileUnusableError, OutboxFullError, OutboxIoError } from '../../core/errors.ts';
 
 const chunkBytes = 1_024 ** 2;
 /** What a disk gives or refuses as one. */
@@ -102,4 +112,12 @@ export function syncFolder(folder: string): void {
 
 export function bytesOf(file: string): number | null {
   return statSync(file, { throwIfNoEntry: false })?.size ?? null;
+}
+
+/** @throws OUTBOX_FULL where the disk of a file has less room */
+export function refuseFullDisk(file: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(dirname(file));
+  const free = bavail * bsize;
+  if (free >= bytes) return;
+  throw new OutboxFullError(`a repair needs ${bytes} bytes, ${free} are free`);
 }

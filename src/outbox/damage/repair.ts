@@ -4,7 +4,7 @@
  * Nothing is ever written to the old file. All work is done on copies beside it, which the next
  * repair removes when this one was killed; then the new file takes the name ({@link replace}).
  */
-import { existsSync, readdirSync, realpathSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import {
@@ -21,7 +21,7 @@ import { toOutboxError } from '../sqlite/failures.ts';
 import { mayBeOpenHere } from '../sqlite/look.ts';
 import { Presence } from '../sqlite/presence.ts';
 import { type Hold, holdAlone, holdRepair } from './alone.ts';
-import { bytesOf } from './copies.ts';
+import { bytesOf, refuseFullDisk } from './copies.ts';
 import { findFaults, findOwnFaults } from './faults.ts';
 import { finish, makeFresh } from './fresh-file.ts';
 import { ReadableCopy } from './readable-copy.ts';
@@ -148,13 +148,10 @@ class Repair {
     this.#hold().release();
   }
 
-  /** Two copies and the new file, at most; a disk that is full in between would end it late. */
+  /** Two copies and the new file; a disk that is full in between would end it late. */
   #refuseFullDisk(): void {
     const bytes = (bytesOf(this.#path) ?? 0) + (bytesOf(`${this.#path}-wal`) ?? 0);
-    const { bavail, bsize } = statfsSync(dirname(this.#path));
-    const free = bavail * bsize;
-    if (free >= bytes * copiesMax) return;
-    throw new OutboxFullError(`a repair needs ${bytes * copiesMax} bytes, ${free} are free`);
+    refuseFullDisk(this.#path, bytes * copiesMax);
   }
 
   #inUse(what: string) {
@@ -203,7 +200,8 @@ class Repair {
     // The application's own tables may need what only the application has.
     const left = this.#faultsOf(path, findOwnFaults);
     invariant(!needsRepair(left), 'a repaired file is in order', { faults: left });
-    finish(path, this.#path);
+    // The log alone may be what is left.
+    finish(path, existsSync(this.#path) ? this.#path : `${this.#path}-wal`);
     onStep('durable');
     return facts;
   }

@@ -159,6 +159,44 @@ describe('a schema', () => {
   });
 });
 
+describe('a full-text table', () => {
+  const rows = 2_000;
+  const fill = (options: string) =>
+    file.exec(`CREATE VIRTUAL TABLE fx USING fts5(body${options});
+      WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows})
+        INSERT INTO fx (rowid, body) SELECT i, 'word' || i || ' ' || hex(randomblob(40)) FROM n;
+      INSERT INTO fx (fx) VALUES ('optimize')`);
+  const damage = (table: string) => {
+    const pages = file.pagesOf(table);
+    const page = pages[1 + Math.floor(random() * (pages.length - 2))];
+    file.overwritePage(page as number, random);
+  };
+  const count = (more = '') => Number(file.sql(`SELECT count(*) AS n FROM fx ${more}`)[0]?.['n']);
+
+  it.each(['fx_content', 'fx_data', 'fx_docsize'])('%s: the index is made anew', (table) => {
+    fill('');
+    damage(table);
+    const { facts } = repairFile(file.path);
+    expect(facts?.events).toMatchObject({ lost: 0, lostExact: true });
+    expect(facts?.objectsLost).toEqual([]);
+    expect(count()).toBe(count("WHERE fx MATCH 'word*'"));
+    expect(count()).toBeGreaterThan(rows / 2);
+    if (table !== 'fx_content') expect(count()).toBe(rows);
+    expect(checkFile(file.path).findings).toEqual([]);
+  });
+
+  it('without rows of its own is named when its index is damaged', () => {
+    fill(", content=''");
+    damage('fx_data');
+    const { complete, facts } = repairFile(file.path);
+    expect({ complete, lost: facts?.objectsLost }).toEqual({
+      complete: false,
+      lost: ['virtual table fx'],
+    });
+    expect(checkFile(file.path).findings).toEqual([]);
+  });
+});
+
 it.skipIf(onWindows)('nobody else can read the new file while it is made', () => {
   const before = process.umask(0o022);
   try {

@@ -13,6 +13,7 @@ import type { ReadableCopy } from './readable-copy.ts';
 import { type Rebuilt, rebuild } from './rebuild.ts';
 import { countOf, plainTables, salvageApplication, salvageOutbox } from './salvage.ts';
 import type { TableCopy } from './table-copy.ts';
+import { mendVirtualTables } from './virtual-tables.ts';
 
 export interface FreshParts {
   readonly Constructor: DatabaseConstructor;
@@ -108,6 +109,7 @@ function fill(db: Database, parts: FreshParts): RepairFacts {
   });
   writeAudit(db, rebuilt, { actor, reason, file: parts.damagedName, nowMs: clock.now() });
   const theirs = salvageApplication(db, onRows);
+  const virtualLost = mendVirtualTables(db);
   const { pages, used, suspect } = copy.log;
   const { sequence: _, ...facts } = rebuilt;
   return {
@@ -119,7 +121,7 @@ function fill(db: Database, parts: FreshParts): RepairFacts {
       ...[...theirs.copies].map(([table, one]) => theirCount(table, one, suspect > 0)),
     ],
     ...facts,
-    objectsLost: [...copy.schemaLost, ...theirs.objectsLost],
+    objectsLost: [...copy.schemaLost, ...theirs.objectsLost, ...virtualLost],
   };
 }
 

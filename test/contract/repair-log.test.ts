@@ -123,6 +123,20 @@ describe('a log that the file has a part of, damaged after that', () => {
     expect([lost(), complete]).toEqual([[], false]);
   });
 
+  it('and somebody has opened the file since: events behind it are found', async () => {
+    await commits(0);
+    hitFrame(Math.floor(frames() * 0.5));
+    const opener = new Database(file.path);
+    const [read] = opener.prepare('SELECT count(*) AS n FROM outbox_events').pluck().all();
+    const putBack = asAfterKill(['-wal', '-shm']);
+    opener.close();
+    putBack();
+    const { result, complete, facts } = repairFile(file.path);
+    expect({ result, complete }).toEqual({ result: 'repaired', complete: false });
+    expect(facts?.events.read).toBeGreaterThan(Number(read));
+    expect(lost()).toEqual([]);
+  });
+
   it('at its end, by a cut: the index of the log tells that commits are gone', async () => {
     await commits(0);
     truncateSync(`${file.path}-wal`, headerBytes + Math.floor(frames() * 0.6) * frameBytes);

@@ -112,7 +112,7 @@ const openersMsDefault = 30_000;
  * under another name, byte for byte, with its log. Nobody may have it open. An event that may be
  * pending is kept as pending or held, so some may be delivered twice. A file that is in order is
  * left alone. Killed anywhere, the next call begins anew. Blocks until it is done, and takes up to
- * three times the file's size on the disk meanwhile.
+ * three times the file's size on the disk meanwhile, four times where its schema is damaged.
  * @throws FILE_NOT_FOUND, FILE_UNUSABLE for what never was an outbox, FILE_IN_USE, SCHEMA_NEWER,
  *   FILE_ON_NETWORK, SQLITE_TOO_OLD, SQLITE_SECOND_COPY, OUTBOX_FULL, OUTBOX_IO
  */

@@ -42,6 +42,11 @@ export const verdicts: Readonly<Record<FaultCode, Verdict>> = Object.freeze({
     what: 'rows of the application refer to rows that are not there',
     hint: 'It concerns the application’s own tables alone; the outbox works.',
   },
+  'file.not_looked_at': {
+    severity: 'note',
+    what: 'tables of the application need its own functions, collations or modules to be checked',
+    hint: 'Nothing: the application itself can check them, with PRAGMA integrity_check.',
+  },
   'schema.version': {
     severity: 'error',
     what: 'the tables are not those that this version works with; nothing else was looked at',

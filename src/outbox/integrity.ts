@@ -7,6 +7,7 @@
 export type FaultCode =
   | 'file.integrity'
   | 'file.foreign_keys'
+  | 'file.not_looked_at'
   | 'schema.version'
   | 'schema.objects'
   | 'meta.row'

@@ -41,6 +41,14 @@ const planted: readonly (readonly [FaultCode, string, readonly FaultCode[]])[] =
     INSERT INTO children VALUES (1, 7)`,
     [],
   ],
+  [
+    'file.not_looked_at',
+    `PRAGMA foreign_keys = OFF;
+    CREATE TABLE parents (id INTEGER);
+    CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES parents (id));
+    INSERT INTO children VALUES (1, 7)`,
+    [],
+  ],
   ['schema.version', 'DELETE FROM outbox_migrations WHERE version > 1', []],
   ['schema.objects', 'DROP TRIGGER outbox_events_lane', []],
   ['meta.row', 'DELETE FROM outbox_meta', []],

@@ -1,6 +1,16 @@
 /** Copies of a file's bytes, and making what was written survive a power cut. */
-import { closeSync, fsyncSync, linkSync, openSync, readSync, statSync, writeSync } from 'node:fs';
-import { FileUnusableError } from '../../core/errors.ts';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { FileUnusableError, OutboxFullError, OutboxIoError } from '../../core/errors.ts';
 
 const chunkBytes = 1_024 ** 2;
 /** What a disk gives or refuses as one. */
@@ -47,8 +57,22 @@ function copyStretch(ends: Ends, at: number, bytes: number): void {
       done = Math.min(bytes, (Math.floor(done / sectorBytes) + 1) * sectorBytes);
     }
   }
-  for (let written = 0; written < bytes; ) {
-    written += writeSync(ends.target, buffer, written, bytes - written, at + written);
+  writeWhole(ends.target, buffer, at);
+}
+
+/** A write may take less than it was given, and says so by its result alone. */
+export function writeWhole(file: number, bytes: Buffer, at: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(file, bytes, done, bytes.length - done, at + done);
+  }
+}
+
+/** Fills the buffer from a file that is known to have so much. @throws OUTBOX_IO */
+export function readWhole(file: number, bytes: Buffer, at: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    const read = readSync(file, bytes, done, bytes.length - done, at + done);
+    if (read === 0) throw new OutboxIoError('a copy that was just made has become shorter');
+    done += read;
   }
 }
 
@@ -88,4 +112,12 @@ export function syncFolder(folder: string): void {
 
 export function bytesOf(file: string): number | null {
   return statSync(file, { throwIfNoEntry: false })?.size ?? null;
+}
+
+/** @throws OUTBOX_FULL where the disk of a file has less room */
+export function refuseFullDisk(file: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(dirname(file));
+  const free = bavail * bsize;
+  if (free >= bytes) return;
+  throw new OutboxFullError(`a repair needs ${bytes} bytes, ${free} are free`);
 }

@@ -5,12 +5,11 @@ import type { Database, DatabaseConstructor } from '../sqlite/database.ts';
 import { isDamage, sqliteCode } from '../sqlite/failures.ts';
 import { knownSchema, migrate, oldestCode, schemaVersion } from '../sqlite/migrate.ts';
 import { type Invariant, invariants, type SeqSpan } from './invariants.ts';
+import { checkFilePages, checkTables } from './page-check.ts';
+import { plainTables } from './salvage.ts';
 
 const examplesMax = 10;
-/** Of a long list that SQLite's check gives. */
-const integrityRows = 100;
 const rangeRows = 10_000;
-const pages = 'the pages';
 
 /** Counts breaches by their code and keeps the first examples. */
 export class Faults {
@@ -39,14 +38,31 @@ export function findFaults(
 ): Fault[] {
   const faults = new Faults();
   onProgress('pages and indexes', 0, null);
-  during(faults, pages, () => checkPages(db, faults));
+  checkFilePages(db, faults);
+  return findInOutbox(db, Constructor, { faults, onProgress });
+}
+
+/** As {@link findFaults}, of the outbox's own tables alone. */
+export function findOwnFaults(
+  db: Database,
+  Constructor: DatabaseConstructor,
+  onProgress: Progress,
+): Fault[] {
+  const faults = new Faults();
+  onProgress('pages and indexes', 0, null);
+  checkTables(db, ['sqlite_schema', 'outbox_meta', 'outbox_migrations', ...plainTables], faults);
+  return findInOutbox(db, Constructor, { faults, onProgress });
+}
+
+function findInOutbox(db: Database, Constructor: DatabaseConstructor, asked: Asked): Fault[] {
+  const { faults } = asked;
   let usable = false;
   during(faults, 'the schema', () => {
     usable = checkSchema(db, Constructor, faults);
   });
   if (!usable) return faults.list();
   for (const invariant of invariants) {
-    during(faults, invariant.code, () => look(db, invariant, { faults, onProgress }));
+    during(faults, invariant.code, () => look(db, invariant, asked));
   }
   return faults.list();
 }
@@ -56,26 +72,10 @@ function during(faults: Faults, what: string, work: () => void): void {
   try {
     work();
   } catch (error) {
-    // A table that is missing, or one of a module that cannot make sense of its own tables.
-    const isSchema = sqliteCode(error) === 'SQLITE_ERROR';
+    const isSchema = sqliteCode(error) === 'SQLITE_ERROR'; // a table or column is missing
     if (!isDamage(error) && !isSchema) throw error;
-    const code = isSchema && what !== pages ? 'schema.objects' : 'file.integrity';
+    const code = isSchema ? 'schema.objects' : 'file.integrity';
     faults.add(code, `${what}: ${(error as Error).message}`);
-  }
-}
-
-function checkPages(db: Database, faults: Faults): void {
-  const rows = db.prepare(`PRAGMA integrity_check(${integrityRows})`).pluck();
-  for (const row of rows.iterate() as IterableIterator<string>) {
-    for (const line of row.split('\n')) {
-      // The first line of several only names the database.
-      if (line !== 'ok' && !line.startsWith('*** in database')) faults.add('file.integrity', line);
-    }
-  }
-  const orphans = db.prepare('SELECT "table", rowid, parent FROM pragma_foreign_key_check');
-  for (const row of orphans.iterate() as IterableIterator<Record<string, unknown>>) {
-    const { table, rowid, parent } = row;
-    faults.add('file.foreign_keys', `${table}, row ${rowid}: no such row of ${parent}`);
   }
 }
 

@@ -3,10 +3,10 @@
  * stands on pages of its own unless it is small; they are known by their rows, and the new page
  * leads to them.
  */
-import { writeSync } from 'node:fs';
+import { writeWhole } from './copies.ts';
 import { type HeaderFacts, type PageSource, rowsOf, type Value } from './page-file.ts';
 
-interface SchemaLeaf {
+export interface SchemaLeaf {
   readonly page: number;
   /** The highest row number on it. */
   readonly last: number;
@@ -22,11 +22,18 @@ export const usualHeader: HeaderFacts = {
   applicationId: 0,
 };
 
-/** Returns whether any page of the schema was found: without one there is no table to read. */
-export function writeFirstPage(file: number, source: PageSource): boolean {
-  const leaves = [...leavesOf(source)].toSorted((a, b) => a.last - b.last);
-  const right = leaves.at(-1);
-  if (right === undefined) return false;
+/** Pages of the schema, in their order; without one there is no table to read. */
+export function schemaLeaves(source: PageSource): SchemaLeaf[] {
+  return [...leavesOf(source)].toSorted((a, b) => a.last - b.last);
+}
+
+/** @param leaves where the page is to lead to, at least one */
+export function writeFirstPage(
+  file: number,
+  source: PageSource,
+  leaves: readonly SchemaLeaf[],
+): void {
+  const right = leaves.at(-1) as SchemaLeaf;
   const page = Buffer.alloc(source.pageBytes);
   writeHeader(page, source);
   page.writeUInt8(5, 100); // the inside of a table
@@ -42,8 +49,7 @@ export function writeFirstPage(file: number, source: PageSource): boolean {
     page.writeUInt16BE(at, 112 + index * 2);
   }
   page.writeUInt16BE(at === 65_536 ? 0 : at, 105);
-  writeSync(file, page, 0, page.length, 0);
-  return true;
+  writeWhole(file, page, 0);
 }
 
 const cellsMax = (pageBytes: number) => Math.floor((pageBytes - 112) / 15);

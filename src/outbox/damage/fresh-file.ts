@@ -1,10 +1,10 @@
 /** The new file: made from what a readable copy gives, checked, and durable before it is used. */
-import { chmodSync, chownSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, openSync, statSync } from 'node:fs';
 import type { Clock } from '../../core/clock.ts';
 import { FileUnusableError, SchemaNewerError } from '../../core/errors.ts';
 import { laneOf } from '../../core/lane.ts';
 import { limits } from '../../core/limits.ts';
-import type { Progress, RepairFacts } from '../integrity.ts';
+import type { Progress, RepairFacts, TableCount } from '../integrity.ts';
 import type { Database, DatabaseConstructor } from '../sqlite/database.ts';
 import { knownSchema, migrate } from '../sqlite/migrate.ts';
 import { sync } from './copies.ts';
@@ -12,6 +12,8 @@ import type { RawEvent } from './event-pages.ts';
 import type { ReadableCopy } from './readable-copy.ts';
 import { type Rebuilt, rebuild } from './rebuild.ts';
 import { countOf, plainTables, salvageApplication, salvageOutbox } from './salvage.ts';
+import type { TableCopy } from './table-copy.ts';
+import { mendVirtualTables } from './virtual-tables.ts';
 
 export interface FreshParts {
   readonly Constructor: DatabaseConstructor;
@@ -33,13 +35,13 @@ const seqsLeftOutMin = 1_000_000;
 /** @throws SCHEMA_NEWER, OUTBOX_FULL, and what SQLite throws of the new file */
 export function makeFresh(parts: FreshParts): RepairFacts {
   const { Constructor, copy, path } = parts;
+  closeSync(openSync(path, 'wx', 0o600)); // SQLite would let everybody read it
   const db = new Constructor(path);
   try {
     prepare(db, copy);
     if (copy.readable !== null) db.prepare('ATTACH ? AS old').run(copy.readable);
     else db.exec("ATTACH ':memory:' AS old");
     db.pragma('old.cell_size_check = ON');
-    refuseNewerOld(db);
     const facts = fill(db, parts);
     db.exec('DETACH old');
     db.pragma('journal_mode = WAL');
@@ -66,9 +68,22 @@ function prepare(db: Database, { header, readable }: ReadableCopy): void {
 /** Rows of a newer schema may have columns that are not known here. */
 function refuseNewerOld(db: Database): void {
   const text = 'SELECT max(version) FROM old.outbox_migrations';
-  const version = Number(attempt(() => db.prepare(text).pluck().get()) ?? 0);
-  if (version <= knownSchema()) return;
+  const version = attempt(() => db.prepare(text).pluck().get() as number | null);
+  if (version === null) refuseUnknownColumns(db);
+  if (version === null || version <= knownSchema()) return;
   const message = `the file has schema ${version}, this code knows ${knownSchema()}`;
+  throw new SchemaNewerError(message);
+}
+
+/** Where its version cannot be read, a newer schema is known by what it has more. */
+function refuseUnknownColumns(db: Database): void {
+  const text = `SELECT t.name || '.' || c.name FROM pragma_table_list AS t,
+      pragma_table_xinfo(t.name, 'old') AS c
+    WHERE t.schema = 'main' AND t.name GLOB 'outbox_*' AND c.name NOT IN (
+      SELECT name FROM pragma_table_xinfo(t.name, 'main'))`;
+  const unknown = attempt(() => db.prepare(text).pluck().all()) ?? [];
+  if (unknown.length === 0) return;
+  const message = `the file has columns that this code does not know: ${unknown.join(', ')}`;
   throw new SchemaNewerError(message);
 }
 
@@ -77,6 +92,7 @@ function fill(db: Database, parts: FreshParts): RepairFacts {
   const meta = attempt(() => db.prepare('SELECT * FROM old.outbox_meta').get() as Meta | undefined);
   const lanes = meta?.lanes ?? lanesOf(db, copy);
   migrate(db, { clock, lanes });
+  refuseNewerOld(db);
   const outboxId = keepIdentity(db, meta ?? null);
   const onRows = (table: string, rows: number) => onProgress(table, rows, null);
   const own = salvageOutbox(db, onRows);
@@ -93,6 +109,7 @@ function fill(db: Database, parts: FreshParts): RepairFacts {
   });
   writeAudit(db, rebuilt, { actor, reason, file: parts.damagedName, nowMs: clock.now() });
   const theirs = salvageApplication(db, onRows);
+  const virtualLost = mendVirtualTables(db);
   const { pages, used, suspect } = copy.log;
   const { sequence: _, ...facts } = rebuilt;
   return {
@@ -101,11 +118,17 @@ function fill(db: Database, parts: FreshParts): RepairFacts {
     log: { pages, used, suspect },
     tables: [
       ...plainTables.map((table) => countOf(table, own.get(table))),
-      ...[...theirs.copies].map(([table, one]) => countOf(table, one)),
+      ...[...theirs.copies].map(([table, one]) => theirCount(table, one, suspect > 0)),
     ],
     ...facts,
-    objectsLost: theirs.objectsLost,
+    objectsLost: [...copy.schemaLost, ...theirs.objectsLost, ...virtualLost],
   };
+}
+
+/** What a log has lost of the application's rows nobody can tell. */
+function theirCount(table: string, copy: TableCopy, logLost: boolean): TableCount {
+  const count = countOf(table, copy);
+  return logLost ? { ...count, lost: null } : count;
 }
 
 interface Meta {

@@ -1,5 +1,5 @@
 /** Looks for faults in a file by its path: read-only, beside whoever uses it. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { FileNotFoundError, FileUnusableError, OutboxRelayError } from '../../core/errors.ts';
 import type { Fault, Progress } from '../integrity.ts';
 import { checkVersion, refuseNetworkFile } from '../sqlite/checks.ts';
@@ -7,6 +7,7 @@ import { loadDatabaseConstructor } from '../sqlite/database.ts';
 import { isDamage, toOutboxError } from '../sqlite/failures.ts';
 import { openToLook } from '../sqlite/look.ts';
 import { findFaults } from './faults.ts';
+import { lostCommits } from './lost-commits.ts';
 
 /** Only who opens or closes the file alone keeps a reader waiting. */
 const waitMs = 2_000;
@@ -21,6 +22,8 @@ export function lookForFaults(path: string, onProgress: Progress): Fault[] {
   refuseNetworkFile(path);
   const Constructor = loadDatabaseConstructor();
   try {
+    const lost = lostCommits(realpathSync(path));
+    if (lost !== null) return [{ code: 'file.integrity', count: 1, examples: [lost] }];
     const db = openToLook(Constructor, path, waitMs);
     try {
       checkVersion(db);

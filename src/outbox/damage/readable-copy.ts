@@ -2,13 +2,15 @@
  * A copy of the damaged file that SQLite can read as much of as there is: the log of changes is
  * applied, and a first page that is damaged is made anew on a second copy.
  */
-import { closeSync, copyFileSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
-import type { Database, DatabaseConstructor } from '../sqlite/database.ts';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import type { DatabaseConstructor } from '../sqlite/database.ts';
 import { isDamage } from '../sqlite/failures.ts';
 import { bytesOf, copyReadable } from './copies.ts';
 import { eventsOn, type RawEvent } from './event-pages.ts';
-import { usualHeader, writeFirstPage } from './first-page.ts';
+import { usualHeader } from './first-page.ts';
+import { isAbandoned, withEvidence } from './log-evidence.ts';
 import { filePages, type HeaderFacts, headerOf, type PageSource } from './page-file.ts';
+import { makeReadable, type Readable } from './schema-mending.ts';
 import { applyWal, offsetOf, scanWal, type WalScan } from './wal-file.ts';
 
 export interface CopyNames {
@@ -18,24 +20,28 @@ export interface CopyNames {
   readonly scratch: string;
 }
 
+interface Parts extends Readable {
+  readonly whole: string;
+  readonly header: HeaderFacts;
+  readonly log: WalScan;
+  readonly logCopy: string;
+}
+
 export class ReadableCopy {
   /** The old file with its log applied: the same content, in one file. */
   readonly whole: string;
   /** What SQLite is to read; `null`: not even its tables were found. */
   readonly readable: string | null;
+  /** Objects, and what else, that its schema has no more. */
+  readonly schemaLost: readonly string[];
   readonly header: HeaderFacts;
   readonly log: WalScan;
   readonly #logCopy: string;
 
-  private constructor(parts: {
-    readonly whole: string;
-    readonly readable: string | null;
-    readonly header: HeaderFacts;
-    readonly log: WalScan;
-    readonly logCopy: string;
-  }) {
+  private constructor(parts: Parts) {
     this.whole = parts.whole;
     this.readable = parts.readable;
+    this.schemaLost = parts.schemaLost;
     this.header = parts.header;
     this.log = parts.log;
     this.#logCopy = parts.logCopy;
@@ -47,13 +53,31 @@ export class ReadableCopy {
     copyOrEmpty(from, whole);
     copyOrEmpty(`${from}-wal`, logCopy);
     const shm = bytesOf(`${from}-shm`) === null ? null : readFileSync(`${from}-shm`);
-    const log = applyLog({ whole, logCopy, shm });
+    const scan = applyLog({ whole, logCopy, shm });
     const found = headerIn(whole);
-    const header = found ?? { ...usualHeader, ...(log.pageBytes > 0 ? pick(log) : {}) };
-    const readable = opens(Constructor, whole)
-      ? whole
-      : withFirstPage({ whole, header, name: `${scratch}-mended` });
-    return new ReadableCopy({ whole, readable, header, log, logCopy });
+    const header = found ?? { ...usualHeader, ...(scan.pageBytes > 0 ? pick(scan) : {}) };
+    const name = `${scratch}-mended`;
+    const parts = { whole, header, ...makeReadable({ Constructor, whole, header, name }), logCopy };
+    const copy = new ReadableCopy({ ...parts, log: scan });
+    if (!copy.#isAbandoned(Constructor)) return copy;
+    const log = { ...scan, behind: new Map<number, number>() };
+    return new ReadableCopy({ ...parts, log });
+  }
+
+  #isAbandoned(Constructor: DatabaseConstructor): boolean {
+    const { readable } = this;
+    if (readable === null || this.log.behind.size === 0) return false;
+    const pages = [...this.log.behind.keys()];
+    const file = openSync(this.whole, 'r');
+    const log = openSync(this.#logCopy, 'r');
+    try {
+      const base = filePages(file, statSync(this.whole).size, this.header);
+      const source = overlaid(base, log, this.log);
+      return isAbandoned(Constructor, readable, { pages, source });
+    } finally {
+      closeSync(log);
+      closeSync(file);
+    }
   }
 
   /** Whether there is a table of an outbox, or an event on any page. */
@@ -101,7 +125,7 @@ function applyLog({ whole, logCopy, shm }: LogParts): WalScan {
   const log = openSync(logCopy, 'r');
   const database = openSync(whole, 'r+');
   try {
-    const scan = scanWal(log, statSync(logCopy).size, shm);
+    const scan = withEvidence(scanWal(log, statSync(logCopy).size, shm), log, database);
     applyWal(log, scan, database);
     return scan;
   } finally {
@@ -120,23 +144,6 @@ function headerIn(file: string): HeaderFacts | null {
   }
 }
 
-/** Whether SQLite reads its schema from one end to the other. */
-function opens(Constructor: DatabaseConstructor, file: string): boolean {
-  if (statSync(file).size === 0) return false;
-  let db: Database | null = null;
-  try {
-    db = new Constructor(file, { readonly: false, timeout: 0 });
-    db.pragma('query_only = ON');
-    db.prepare('SELECT count(*) FROM sqlite_master').get();
-    return true;
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    return false;
-  } finally {
-    db?.close();
-  }
-}
-
 function hasTables(Constructor: DatabaseConstructor, file: string): boolean {
   const db = new Constructor(file, { timeout: 0 });
   try {
@@ -147,23 +154,6 @@ function hasTables(Constructor: DatabaseConstructor, file: string): boolean {
     return false;
   } finally {
     db.close();
-  }
-}
-
-interface Mending {
-  readonly whole: string;
-  readonly header: HeaderFacts;
-  readonly name: string;
-}
-
-function withFirstPage({ whole, header, name }: Mending): string | null {
-  copyFileSync(whole, name);
-  const file = openSync(name, 'r+');
-  try {
-    const source = filePages(file, statSync(name).size, header);
-    return writeFirstPage(file, source) ? name : null;
-  } finally {
-    closeSync(file);
   }
 }
 

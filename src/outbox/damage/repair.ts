@@ -4,7 +4,7 @@
  * Nothing is ever written to the old file. All work is done on copies beside it, which the next
  * repair removes when this one was killed; then the new file takes the name ({@link replace}).
  */
-import { existsSync, readdirSync, realpathSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
 import {
@@ -21,8 +21,8 @@ import { toOutboxError } from '../sqlite/failures.ts';
 import { mayBeOpenHere } from '../sqlite/look.ts';
 import { Presence } from '../sqlite/presence.ts';
 import { type Hold, holdAlone, holdRepair } from './alone.ts';
-import { bytesOf } from './copies.ts';
-import { findFaults } from './faults.ts';
+import { bytesOf, refuseFullDisk } from './copies.ts';
+import { findFaults, findOwnFaults } from './faults.ts';
 import { finish, makeFresh } from './fresh-file.ts';
 import { ReadableCopy } from './readable-copy.ts';
 import { type RepairStep, replace } from './replacement.ts';
@@ -148,13 +148,10 @@ class Repair {
     this.#hold().release();
   }
 
-  /** Two copies and the new file, at most; a disk that is full in between would end it late. */
+  /** Two copies and the new file; a disk that is full in between would end it late. */
   #refuseFullDisk(): void {
     const bytes = (bytesOf(this.#path) ?? 0) + (bytesOf(`${this.#path}-wal`) ?? 0);
-    const { bavail, bsize } = statfsSync(dirname(this.#path));
-    const free = bavail * bsize;
-    if (free >= bytes * copiesMax) return;
-    throw new OutboxFullError(`a repair needs ${bytes * copiesMax} bytes, ${free} are free`);
+    refuseFullDisk(this.#path, bytes * copiesMax);
   }
 
   #inUse(what: string) {
@@ -174,16 +171,18 @@ class Repair {
   }
 
   #isDamaged(copy: ReadableCopy): boolean {
-    // What SQLite does not show any more is in commits behind a damaged page of the log.
-    if (copy.readable !== copy.whole || copy.log.behind.size > 0) return true;
+    // What SQLite does not show any more is in commits behind a damaged page of the log; and where
+    // the file has them already, SQLite takes what stands before it for newer.
+    const { behind, isShort, copied } = copy.log;
+    if (copy.readable !== copy.whole || behind.size > 0 || isShort || copied > 0) return true;
     return this.#options.needsRepair(this.#faultsOf(copy.whole));
   }
 
-  #faultsOf(file: string): Fault[] {
+  #faultsOf(file: string, find = findFaults): Fault[] {
     const db = new this.#Constructor(file);
     try {
       db.pragma('query_only = ON');
-      return findFaults(db, this.#Constructor, this.#options.onProgress);
+      return find(db, this.#Constructor, this.#options.onProgress);
     } finally {
       db.close();
     }
@@ -198,9 +197,11 @@ class Repair {
       ...{ copy, path, clock, actor, reason, damagedName, onProgress },
     });
     onStep('salvaged');
-    const left = this.#faultsOf(path);
+    // The application's own tables may need what only the application has.
+    const left = this.#faultsOf(path, findOwnFaults);
     invariant(!needsRepair(left), 'a repaired file is in order', { faults: left });
-    finish(path, this.#path);
+    // The log alone may be what is left.
+    finish(path, existsSync(this.#path) ? this.#path : `${this.#path}-wal`);
     onStep('durable');
     return facts;
   }

@@ -7,29 +7,42 @@
  * still be told from leftovers: those of whole commits may hold events that nothing else has.
  * Format: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
  */
-import { ftruncateSync, readSync, writeSync } from 'node:fs';
+import { fstatSync, ftruncateSync, readSync } from 'node:fs';
 import type { LogFacts } from '../integrity.ts';
+import { readWhole, writeWhole } from './copies.ts';
+import { indexOf } from './wal-index.ts';
+import { addTo, type Sum } from './wal-sum.ts';
 
 const headerBytes = 32;
 const frameHeaderBytes = 24;
 const magics: readonly number[] = [0x377f0682, 0x377f0683];
 
-type Sum = readonly [number, number];
-
 export interface WalScan extends LogFacts {
   readonly pageBytes: number;
-  /** Pages of the database at the last trusted commit; 0 without one. */
+  /** Pages of the database at the last trusted commit, or as the file has it; 0 without one. */
   readonly databasePages: number;
   /** Newest version of each page in whole commits behind a damaged one: number → place. */
   readonly behind: ReadonlyMap<number, number>;
+  /** The same of the trusted commits. */
+  readonly trusted: ReadonlyMap<number, number>;
+  /** Pages that the file has already, when that is more than can be trusted; otherwise 0. */
+  readonly copied: number;
+  /** Pages of the log that are damaged: what they would have changed is not known. */
+  readonly bad: number;
+  /** Whether the index of the log knows of commits that cannot be trusted, or are not there. */
+  readonly isShort: boolean;
 }
 
+type Pages = Map<number, number>;
 const empty = { pages: 0, used: 0, suspect: 0, pageBytes: 0, databasePages: 0 };
 
 /** @param file descriptor of the copy @param bytes its length @param shm the index, or `null` */
 export function scanWal(file: number, bytes: number, shm: Buffer | null): WalScan {
   const header = Buffer.alloc(headerBytes);
-  const none = { ...empty, behind: new Map<number, number>() };
+  const none: WalScan = {
+    ...empty,
+    ...{ behind: new Map(), trusted: new Map(), bad: 0, copied: 0, isShort: false },
+  };
   if (readSync(file, header, 0, headerBytes, 0) < headerBytes) return none;
   const pageBytes = header.readUInt32BE(8);
   const big = header.readUInt32BE(0) === magics[1];
@@ -41,12 +54,19 @@ export function scanWal(file: number, bytes: number, shm: Buffer | null): WalSca
   }
   const salts = header.subarray(16, 24);
   const reader = new FrameReader({ file, pageBytes, salts, big });
-  const trusted = reader.trusted(sum);
-  const { suspect, behind } = reader.rest(trusted.end);
-  const missing = Math.max(0, committedByIndex(shm, salts) - trusted.used);
-  const facts = { pages: trusted.end + suspect, used: trusted.used };
-  const { databasePages } = trusted;
-  return { ...facts, suspect: Math.max(suspect, missing), pageBytes, databasePages, behind };
+  const { end, used, newest, ...last } = reader.trusted(sum);
+  const index = indexOf(shm, salts);
+  const isShort = index !== null && index.committed > used;
+  const copied = index !== null && index.copied > used ? index.copied : 0;
+  const rest = reader.rest(end, copied);
+  const databasePages = copied > 0 ? Number(index?.databasePages) : last.databasePages;
+  const facts = { pages: end + rest.ours, used, pageBytes, databasePages, copied, isShort };
+  const all = { ...facts, trusted: newest, behind: rest.behind, bad: rest.bad };
+  // The last commit is the last that can be trusted: what stands behind it never was one of these.
+  if (index?.committed === used && index.hasCommit)
+    return { ...all, suspect: 0, behind: new Map() };
+  const missing = Math.max(0, (index?.committed ?? 0) - Math.max(used, copied));
+  return { ...all, suspect: Math.max(rest.suspect, missing) };
 }
 
 export const isPageSize = (bytes: number) =>
@@ -59,6 +79,13 @@ interface FrameSource {
   readonly big: boolean;
 }
 
+interface Rest {
+  readonly ours: number;
+  readonly suspect: number;
+  readonly bad: number;
+  readonly behind: Pages;
+}
+
 class FrameReader {
   readonly #source: FrameSource;
   readonly #frame: Buffer;
@@ -69,40 +96,53 @@ class FrameReader {
   }
 
   /** Up to the first that does not fit, as SQLite reads it. */
-  trusted(first: Sum): { end: number; used: number; databasePages: number } {
+  trusted(first: Sum): { end: number; used: number; databasePages: number; newest: Pages } {
     let sum = first;
     let used = 0;
     let databasePages = 0;
+    const newest: Pages = new Map();
+    let pending: [number, number][] = [];
     for (let index = 0; ; index += 1) {
       const next = this.#read(index) ? this.#sumAfter(sum) : null;
       if (next === null || !this.#isOurs() || !fits(next, this.#frame, 16)) {
-        return { end: index, used, databasePages };
+        return { end: index, used, databasePages, newest };
       }
       sum = next;
+      pending.push([this.#frame.readUInt32BE(0), index]);
       const size = this.#frame.readUInt32BE(4);
       if (size === 0) continue;
+      for (const [page, place] of pending) newest.set(page, place);
+      pending = [];
       used = index + 1;
       databasePages = size;
     }
   }
 
-  /** Behind it: each is compared with what the one before it says of itself. */
-  rest(from: number): { suspect: number; behind: Map<number, number> } {
-    const behind = new Map<number, number>();
+  /**
+   * Behind it: each is compared with what the one before it says of itself.
+   * @param copied pages that the file has already: no commit of theirs can be lost
+   */
+  rest(from: number, copied: number): Rest {
+    const behind: Pages = new Map();
+    let ours = 0;
     let suspect = 0;
+    let bad = 0;
     let seed: Sum | null = null;
     let pending: [number, number][] = [];
     for (let index = from; this.#read(index); index += 1) {
       const good = seed !== null && this.#isOurs() && fits(this.#sumAfter(seed), this.#frame, 16);
-      if (this.#isOurs()) suspect += 1;
+      if (this.#isOurs()) ours += 1;
+      if (this.#isOurs() && index >= copied) suspect += 1;
       seed = [this.#frame.readUInt32BE(16), this.#frame.readUInt32BE(20)];
-      if (!good) continue;
+      if (!good) bad += 1;
+      if (!good || index < copied) continue;
       pending.push([this.#frame.readUInt32BE(0), index]);
       if (this.#frame.readUInt32BE(4) === 0) continue;
       for (const [page, place] of pending) behind.set(page, place);
       pending = [];
     }
-    return { suspect: suspect === 0 && this.#isCut(from) ? 1 : suspect, behind };
+    const isCut = ours === 0 && copied === 0 && this.#isCut(from);
+    return { ours: isCut ? 1 : ours, suspect: isCut ? 1 : suspect, bad, behind };
   }
 
   /** Half a page at the end was cut off, or was never finished. */
@@ -129,39 +169,26 @@ class FrameReader {
   }
 }
 
-function addTo([a, b]: Sum, bytes: Buffer, big: boolean): Sum {
-  let first = a;
-  let second = b;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let at = 0; at < bytes.length; at += 8) {
-    first = (first + view.getUint32(at, !big) + second) >>> 0;
-    second = (second + view.getUint32(at + 4, !big) + first) >>> 0;
-  }
-  return [first, second];
-}
-
 const fits = ([a, b]: Sum, bytes: Buffer, at: number) =>
   bytes.readUInt32BE(at) === a && bytes.readUInt32BE(at + 4) === b;
-
-/** Pages that were committed, by the index of the log; it may be of another log, or not there. */
-function committedByIndex(shm: Buffer | null, salts: Buffer): number {
-  if (shm === null || shm.length < 48 || !shm.subarray(32, 40).equals(salts)) return 0;
-  return shm.readUInt32LE(16); // of this machine: little-endian on all that Node.js supports well
-}
 
 /** Where page bytes of a place in the log are. */
 export const offsetOf = (place: number, pageBytes: number) =>
   headerBytes + place * (frameHeaderBytes + pageBytes) + frameHeaderBytes;
 
-/** Brings a copy of the database to the last trusted commit, as SQLite would. */
+/**
+ * Brings a copy of the database to the last trusted commit, as SQLite would. A file that is further
+ * already keeps its pages; only what was cut off from it comes from the log.
+ */
 export function applyWal(wal: number, scan: WalScan, database: number): void {
-  const { used, pageBytes, databasePages } = scan;
-  if (used === 0) return;
-  const frame = Buffer.alloc(frameHeaderBytes + pageBytes);
-  for (let index = 0; index < used; index += 1) {
-    readSync(wal, frame, 0, frame.length, headerBytes + index * frame.length);
-    const at = (frame.readUInt32BE(0) - 1) * pageBytes;
-    writeSync(database, frame, frameHeaderBytes, pageBytes, at);
+  const { trusted, copied, pageBytes, databasePages } = scan;
+  const bytes = fstatSync(database).size;
+  const page = Buffer.alloc(pageBytes);
+  for (const [number, place] of trusted) {
+    const at = (number - 1) * pageBytes;
+    if (number > databasePages || (copied > 0 && at < bytes)) continue;
+    readWhole(wal, page, offsetOf(place, pageBytes));
+    writeWhole(database, page, at);
   }
-  ftruncateSync(database, databasePages * pageBytes);
+  if (copied === 0 && trusted.size > 0) ftruncateSync(database, databasePages * pageBytes);
 }

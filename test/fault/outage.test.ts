@@ -44,7 +44,7 @@ beforeAll(async () => {
     subjects.set(delivery, subject);
     await subject.relay.start();
     scene.enqueue(eventsAtOnce);
-    await scene.drained(subject.relay);
+    await scene.allDelivered(subject.relay);
   }
   await kafka.container.kill();
   const endMs = systemClock.monotonic() + outageMs;
@@ -83,7 +83,7 @@ describe('an outage that is longer than the whole retry budget', () => {
       const subject = subjects.get(delivery) as Subject;
       const { scene, relay } = subject;
       await until('something is delivered', () => subject.deliveredAtMs !== null);
-      await scene.drained(relay, 120_000);
+      await scene.allDelivered(relay, 120_000);
       // It may have been quicker than the probe.
       const firstDeliveryMs = Math.max(0, Math.round(Number(subject.deliveredAtMs) - backMs));
       const { examples, ...facts } = await scene.account(witnessOf(kafka, delivery));

@@ -127,8 +127,8 @@ describe('a relay that is frozen beyond its lease and woken', () => {
     const times = { leaseMs, sendTimeoutMs };
     const nth = 4;
     const frozen = await startRelay(times, { freezeAt, nth });
-    const lane = await until('it is frozen', () => {
-      return frozen.told.find((one) => one.event === 'step' && one['times'] === nth)?.['lane'];
+    const { lane } = await until('it is frozen', () => {
+      return frozen.told.find((one) => one.event === 'step' && one['times'] === nth);
     });
     const status = statusOf();
     await startRelay(times);

@@ -98,10 +98,15 @@ export class Scene {
     return checkDelivery({ accepted: this.accepted }, records);
   }
 
-  /** Waits until nothing is pending or held, as the relay's own status says. */
+  /** Waits until nothing is pending, as the relay's own status says. */
   async drained(relay: Relay, timeoutMs = 60_000): Promise<void> {
+    await until('nothing pending', () => relay.status().pending === 0, { timeoutMs });
+  }
+
+  /** Waits until nothing is pending, nor held. */
+  async allDelivered(relay: Relay, timeoutMs = 60_000): Promise<void> {
     const isDone = () => relay.status().pending === 0 && relay.status().held === 0;
-    await until('nothing pending', isDone, { timeoutMs });
+    await until('nothing pending or held', isDone, { timeoutMs });
   }
 
   async close(): Promise<void> {

@@ -64,12 +64,12 @@ describe('one broker of three that is lost', () => {
           await until('sends are under way', () => driver.acked >= acked, { everyMs: 1 });
           driver.mark();
           await cluster.killSecond();
-          await scene.drained(relay, 120_000); // two of three are enough
+          await scene.allDelivered(relay, 120_000); // two of three are enough
           losses += 1;
           if (driver.brokenSinceMark > 0) counted += 1;
           scene.enqueue(eventsPerLoss);
           await cluster.startSecond();
-          await scene.drained(relay, 120_000);
+          await scene.allDelivered(relay, 120_000);
           await cluster.isWhole(scene.topic);
         }
         const { examples, ...facts } = await scene.account(cluster.committed);

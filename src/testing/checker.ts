@@ -172,7 +172,8 @@ function sort({ events, unknown, consumed }: Evidence, note: Note) {
 /** Publishes that may be in Kafka, each under one id that nobody knows. */
 class Doubtful {
   readonly #left = new Map<string, number>();
-  readonly #ids = new Set<string | null>();
+  /** What came first under each id. */
+  readonly #ids = new Map<string, string>();
 
   constructor(unknown: readonly UnknownEvent[]) {
     for (const one of unknown.map(fingerprint)) {
@@ -184,10 +185,10 @@ class Doubtful {
     const one = fingerprint(record);
     const left = this.#left.get(one);
     if (left === undefined) return 'unissued';
-    if (this.#ids.has(record.id)) return 'duplicated';
-    if (left === 0) return 'unissued';
+    if (record.id !== null && this.#ids.get(record.id) === one) return 'duplicated';
+    if (left === 0 || (record.id !== null && this.#ids.has(record.id))) return 'unissued';
     this.#left.set(one, left - 1);
-    this.#ids.add(record.id);
+    if (record.id !== null) this.#ids.set(record.id, one);
     return 'delivery';
   }
 }

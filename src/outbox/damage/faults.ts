@@ -1,31 +1,15 @@
 /** Everything that is wrong inside a file: SQLite's own check, our schema, our invariants. */
 import { systemClock } from '../../core/clock.ts';
-import type { Fault, FaultCode, Progress } from '../integrity.ts';
+import type { Fault, Progress } from '../integrity.ts';
 import type { Database, DatabaseConstructor } from '../sqlite/database.ts';
 import { isDamage, sqliteCode } from '../sqlite/failures.ts';
 import { knownSchema, migrate, oldestCode, schemaVersion } from '../sqlite/migrate.ts';
+import { Faults } from './fault-list.ts';
 import { type Invariant, invariants, type SeqSpan } from './invariants.ts';
 import { checkFilePages, checkTables } from './page-check.ts';
 import { plainTables } from './salvage.ts';
 
-const examplesMax = 10;
 const rangeRows = 10_000;
-
-/** Counts breaches by their code and keeps the first examples. */
-export class Faults {
-  readonly #found = new Map<FaultCode, { count: number; examples: string[] }>();
-
-  add(code: FaultCode, example: string): void {
-    const entry = this.#found.get(code) ?? { count: 0, examples: [] };
-    entry.count += 1;
-    if (entry.examples.length < examplesMax) entry.examples.push(example);
-    this.#found.set(code, entry);
-  }
-
-  list(): Fault[] {
-    return [...this.#found].map(([code, { count, examples }]) => ({ code, count, examples }));
-  }
-}
 
 /**
  * @param onProgress told before each part, and for each range of a long one

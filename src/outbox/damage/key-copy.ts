@@ -12,9 +12,12 @@ import {
   windowRows,
 } from './table-copy.ts';
 
-/** From the front until a damaged page, then from the back. */
+/** At once; where that fails from the front until a damaged page, then from the back. */
 export function copyByKey(db: Database, { name, columns, key }: CopiedTable): TableCopy {
   const before = rowsOf(db, name);
+  if (copyAll(db, { name, columns, order: '' })) {
+    return { read: rowsOf(db, name) - before, refused: 0, holes: [] };
+  }
   const forward = key === null ? '' : `ORDER BY ${key.forward}`;
   const isWhole = copyPrefix(db, { name, columns, order: forward });
   if (!isWhole && key !== null) {
@@ -37,7 +40,22 @@ interface Prefix {
   readonly order: string;
 }
 
-/** Returns whether all of it was read. Steps grow while they succeed and shrink to nothing. */
+/** Returns whether all of it was read; otherwise nothing of it is kept. */
+function copyAll(db: Database, { name, columns }: Prefix): boolean {
+  try {
+    db.exec(`INSERT INTO main.${quoted(name)} (${columns})
+      SELECT ${columns} FROM old.${quoted(name)} NOT INDEXED`);
+    return true;
+  } catch (error) {
+    if (isOurs(error)) throw error;
+    return false;
+  }
+}
+
+/**
+ * Returns whether all of it was read. Steps shrink to nothing at what cannot be read; each counts
+ * its way from the front, so this is for damaged tables only.
+ */
 function copyPrefix(db: Database, { name, columns, order }: Prefix): boolean {
   const from = `FROM old.${quoted(name)} NOT INDEXED ${order} LIMIT ? OFFSET ?`;
   const insert = `INSERT OR IGNORE INTO main.${quoted(name)} (${columns})

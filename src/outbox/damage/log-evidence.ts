@@ -5,7 +5,7 @@
 import { readSync } from 'node:fs';
 import type { Database, DatabaseConstructor } from '../sqlite/database.ts';
 import { eventsOn } from './event-pages.ts';
-import type { PageSource } from './page-file.ts';
+import { greatest, type PageSource } from './page-file.ts';
 import { offsetOf, type WalScan } from './wal-file.ts';
 
 /**
@@ -29,9 +29,10 @@ export function withEvidence(scan: WalScan, log: number, file: number): WalScan 
   }
   // In a small log a page may be as it was before by chance.
   if (!isFurther || newest.size - others <= 2 * others + 1) return scan;
-  const copied = Math.max(...newest.values()) + 1;
-  // The file's own length: no page of the log is to be added to it.
-  return { ...scan, copied, databasePages: 0, behind: new Map() };
+  const copied = greatest(newest.values(), 0) + 1;
+  // The file's own length: no page of the log is to be added to it. Some of those behind the damage
+  // may not be in it all the same: what differs need not be what the damaged pages have changed.
+  return { ...scan, copied, databasePages: 0 };
 }
 
 /**

@@ -12,9 +12,19 @@ import { scanWal } from './wal-file.ts';
 export function lostCommits(path: string): string | null {
   // Closing a descriptor drops the locks that SQLite has in this process.
   if (mayBeOpenHere(path)) return null;
+  try {
+    return whatIsLost(path);
+  } catch (error) {
+    // Whoever closes the file last removes both: then all of the log is in it.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function whatIsLost(path: string): string | null {
   const before = headersIn(`${path}-shm`);
-  const bytes = bytesOf(`${path}-wal`) ?? 0;
-  if (before === null || bytes === 0) return null;
+  const bytes = bytesOf(`${path}-wal`);
+  if (before === null || bytes === null) return null;
   const log = openSync(`${path}-wal`, 'r');
   try {
     const { isShort, used } = scanWal(log, bytes, before);

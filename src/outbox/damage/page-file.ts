@@ -72,6 +72,13 @@ export function filePages(
   return { ...layout, pages, read };
 }
 
+/** There may be too many of them for arguments. */
+export function greatest(numbers: Iterable<number>, least: number): number {
+  let found = least;
+  for (const number of numbers) found = Math.max(found, number);
+  return found;
+}
+
 const tableLeaf = 13;
 
 /** Rows of a page, if it is the leaf of a table; cells that make no sense are left out. */

@@ -9,7 +9,7 @@ import { bytesOf, copyReadable } from './copies.ts';
 import { eventsOn, type RawEvent } from './event-pages.ts';
 import { usualHeader } from './first-page.ts';
 import { isAbandoned, withEvidence } from './log-evidence.ts';
-import { filePages, type HeaderFacts, headerOf, type PageSource } from './page-file.ts';
+import { filePages, greatest, type HeaderFacts, headerOf, type PageSource } from './page-file.ts';
 import { makeReadable, type Readable } from './schema-mending.ts';
 import { applyWal, offsetOf, scanWal, type WalScan } from './wal-file.ts';
 
@@ -159,7 +159,7 @@ function hasTables(Constructor: DatabaseConstructor, file: string): boolean {
 
 function overlaid(base: PageSource, log: number, { behind, pageBytes }: WalScan): PageSource {
   if (behind.size === 0 || pageBytes !== base.pageBytes) return base;
-  const pages = Math.max(base.pages, ...behind.keys());
+  const pages = greatest(behind.keys(), base.pages);
   const read = (page: number) => {
     const place = behind.get(page);
     if (place === undefined) return base.read(page);

@@ -10,7 +10,7 @@
 import { fstatSync, ftruncateSync, readSync } from 'node:fs';
 import type { LogFacts } from '../integrity.ts';
 import { readWhole, writeWhole } from './copies.ts';
-import { indexOf } from './wal-index.ts';
+import { indexOf, saltsIn } from './wal-index.ts';
 import { addTo, type Sum } from './wal-sum.ts';
 
 const headerBytes = 32;
@@ -43,14 +43,14 @@ export function scanWal(file: number, bytes: number, shm: Buffer | null): WalSca
     ...empty,
     ...{ behind: new Map(), trusted: new Map(), bad: 0, copied: 0, isShort: false },
   };
-  if (readSync(file, header, 0, headerBytes, 0) < headerBytes) return none;
+  if (readSync(file, header, 0, headerBytes, 0) < headerBytes) return headless(file, shm, none);
   const pageBytes = header.readUInt32BE(8);
   const big = header.readUInt32BE(0) === magics[1];
   const legal = magics.includes(header.readUInt32BE(0)) && isPageSize(pageBytes);
   const sum = legal ? addTo([0, 0], header.subarray(0, 24), big) : null;
   if (sum === null || !fits(sum, header, 24)) {
     const suspect = Math.floor(bytes / 4_096);
-    return { ...none, pages: suspect, suspect };
+    return headless(file, shm, { ...none, pages: suspect, suspect });
   }
   const salts = header.subarray(16, 24);
   const reader = new FrameReader({ file, pageBytes, salts, big });
@@ -67,6 +67,18 @@ export function scanWal(file: number, bytes: number, shm: Buffer | null): WalSca
     return { ...all, suspect: 0, behind: new Map() };
   const missing = Math.max(0, (index?.committed ?? 0) - Math.max(used, copied));
   return { ...all, suspect: Math.max(rest.suspect, missing) };
+}
+
+/** One whose start is damaged or gone: what of it was not copied yet, by its index. */
+function headless(file: number, shm: Buffer | null, none: WalScan): WalScan {
+  const salts = saltsIn(shm);
+  const index = indexOf(shm, salts);
+  if (index === null || !isPageSize(index.pageBytes)) return none;
+  const { committed, copied, pageBytes, big } = index;
+  if (committed <= copied) return { ...none, suspect: 0 };
+  const rest = new FrameReader({ file, pageBytes, salts, big }).rest(0, copied);
+  const suspect = Math.max(rest.suspect, committed - copied);
+  return { ...none, pages: rest.ours, suspect, pageBytes, isShort: true, behind: rest.behind };
 }
 
 export const isPageSize = (bytes: number) =>

@@ -12,6 +12,9 @@ export interface WalIndex {
   readonly copied: number;
   /** Pages of the database at the last commit. */
   readonly databasePages: number;
+  readonly pageBytes: number;
+  /** Byte order of the log's checksums. */
+  readonly big: boolean;
   /** Whether a commit was made by it; otherwise it was put together by reading the log. */
   readonly hasCommit: boolean;
 }
@@ -30,5 +33,11 @@ export function indexOf(shm: Buffer | null, salts: Buffer): WalIndex | null {
   const copied = shm.readUInt32LE(96);
   if (copied > committed) return null;
   const databasePages = header.readUInt32LE(20);
-  return { committed, copied, databasePages, hasCommit: header.readUInt32LE(8) > 0 };
+  const raw = header.readUInt16LE(14);
+  const pageBytes = raw === 1 ? 65_536 : raw;
+  const made = { hasCommit: header.readUInt32LE(8) > 0, pageBytes, big: header[13] === 1 };
+  return { committed, copied, databasePages, ...made };
 }
+
+/** Of which log it is: those bytes stand in each of its pages. */
+export const saltsIn = (shm: Buffer | null): Buffer => (shm ?? Buffer.alloc(0)).subarray(32, 40);

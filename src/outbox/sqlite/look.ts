@@ -70,7 +70,11 @@ export function openersOf(files: readonly FileId[]): number[] {
 
 function isOpenIn(folder: string, files: readonly FileId[]): boolean {
   return readdirSync(folder).some((descriptor) => {
-    const open = fileIdOf(`${folder}/${descriptor}`);
-    return files.some((file) => file.dev === open?.dev && file.ino === open.ino);
+    try {
+      const open = fileIdOf(`${folder}/${descriptor}`);
+      return files.some((file) => file.dev === open?.dev && file.ino === open.ino);
+    } catch {
+      return false; // of a file system that is gone; not ours, then
+    }
   });
 }

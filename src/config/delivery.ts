@@ -10,7 +10,7 @@ export const deliveryOption = z
       description:
         '`exactly-once` sends in transactions, for consumers that read what is committed.',
       fallback: 'at-least-once',
-      note: 'Costs a fourth of the rate or more; copies of dead events stay at least once.',
+      note: 'Each batch is a transaction, which costs rate; copies of dead events may repeat.',
       flag: 'delivery',
       value: 'HOW',
     }),

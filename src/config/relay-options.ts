@@ -28,9 +28,9 @@ export interface RelayOptions {
    */
   redisPrefix?: string | undefined;
   /**
-   * `exactly-once` sends in transactions, for consumers that read what is committed. Costs a
-   * fourth of the rate or more; copies of dead events stay at least once. `at-least-once`,
-   * `exactly-once`, default: at-least-once.
+   * `exactly-once` sends in transactions, for consumers that read what is committed. Each
+   * batch is a transaction, which costs rate; copies of dead events may repeat.
+   * `at-least-once`, `exactly-once`, default: at-least-once.
    */
   delivery?: 'at-least-once' | 'exactly-once' | undefined;
   /** Options of `retry`. */

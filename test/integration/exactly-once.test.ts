@@ -70,27 +70,7 @@ async function deleteWatermarks(): Promise<void> {
 }
 
 describe('killed', () => {
-  it.each<[DrainStep, number]>([
-    ['claimed', 1],
-    ['reopened', 1],
-    ['read', 5],
-    ['checked', 5],
-    ['sent', 1],
-    ['sent', 6],
-    ['settled', 5],
-  ])('at %s, the %i. time, loses, repeats and reorders nothing', async (killAt, nth) => {
-    await kafka.createTopic(scene.topic);
-    scene.enqueue(1_000);
-    await killRelayAt(killAt, relayOptions(), { nth });
-    scene.enqueue(200);
-    await startRelay();
-    const status = statusOf();
-    await until('all is delivered', () => status.read().pending === 0);
-    await enqueueLast(status);
-    expect(await scene.account(kafka.committed)).toMatchObject({ ...once, delivered: 1_260 });
-    expect(status.read()).toMatchObject({ delivered: 1_260, held: 0 });
-  });
-
+  // At every step without them: test/fault/kills.test.ts.
   it.each<DrainStep>(['setAside', 'sent', 'heldMarked', 'heldSent', 'heldSettled'])(
     'at %s, beside and amid events that are set aside',
     async (killAt) => {

@@ -13,7 +13,7 @@ import { byForm, Chance, report } from './form.ts';
 import { WatchedDriver } from './watched-driver.ts';
 import { witnessOf } from './witness.ts';
 
-const killsWanted = byForm({ short: 2, full: 12 });
+const killsWanted = byForm({ short: 1, full: 12 });
 const eventsPerKill = byForm({ short: 4_000, full: 5_000 });
 /** Ten times what is promised, on a real clock. */
 const firstDeliveryMsMax = 20_000;

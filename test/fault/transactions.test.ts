@@ -12,7 +12,7 @@ import { allDelivered, Scene } from '../support/scene.ts';
 import { until } from '../support/wait.ts';
 import { byForm, Chance, report } from './form.ts';
 
-const timesEach = byForm({ short: 2, full: 20 });
+const timesEach = byForm({ short: 1, full: 20 });
 const brokerKillsEach = byForm({ short: 1, full: 4 });
 const once = { ...allDelivered, duplicated: 0 };
 const options = { delivery: 'exactly-once', createTopics: 'never', batchEvents: 20 } as const;

@@ -4,7 +4,6 @@
  */
 import Database from 'better-sqlite3';
 import type { RelayOptions } from '../../src/index.ts';
-import type { Delivery } from '../../src/relay/lane-parts.ts';
 import { acceptedEvent, type Findings } from '../../src/testing/checker.ts';
 import { Child } from '../support/child.ts';
 import type { KafkaBroker } from '../support/kafka.ts';
@@ -25,8 +24,6 @@ export interface Mutant {
   readonly name: string;
   /** Default: 2. */
   readonly lanes?: number;
-  /** By which the one that counts is chosen. Default: at-least-once. */
-  readonly delivery?: Delivery;
   /** Takes its course; everything is delivered that ever will be. */
   run(story: Story): Promise<unknown>;
   /** Whether the findings are those of something wrong. */
@@ -160,7 +157,6 @@ export const mutants: readonly Mutant[] = [
     name: 'a lane drained by two owners',
     run: drainedByTwoOwners,
     lanes: 1, // another one's transaction would be left open, and hide what is behind it
-    delivery: 'exactly-once',
     isCaught: ({ duplicated }) => duplicated > 0,
   },
   { name: 'a seq used again', run: seqUsedAgain, isCaught: hasLost },

@@ -71,7 +71,7 @@ export function waitForOpeners(files: readonly FileId[], limitMs: number): numbe
   const cell = new Int32Array(new SharedArrayBuffer(4));
   for (;;) {
     const openers = openersOf(files);
-    if (openers.length === 0 || performance.now() >= endMs) return openers;
+    if (openers.length === 0 || !(performance.now() < endMs)) return openers;
     Atomics.wait(cell, 0, 0, pollMs);
   }
 }

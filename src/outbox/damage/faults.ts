@@ -20,10 +20,7 @@ export function findFaults(
   Constructor: DatabaseConstructor,
   onProgress: Progress,
 ): Fault[] {
-  const faults = new Faults();
-  onProgress('pages and indexes', 0, null);
-  checkFilePages(db, faults);
-  return findInOutbox(db, Constructor, { faults, onProgress });
+  return find(db, Constructor, { look: (faults) => checkFilePages(db, faults), onProgress });
 }
 
 /** As {@link findFaults}, of the outbox's own tables alone. */
@@ -32,21 +29,28 @@ export function findOwnFaults(
   Constructor: DatabaseConstructor,
   onProgress: Progress,
 ): Fault[] {
-  const faults = new Faults();
-  onProgress('pages and indexes', 0, null);
-  checkTables(db, ['sqlite_schema', 'outbox_meta', 'outbox_migrations', ...plainTables], faults);
-  return findInOutbox(db, Constructor, { faults, onProgress });
+  const own = ['sqlite_schema', 'outbox_meta', 'outbox_migrations', ...plainTables];
+  return find(db, Constructor, { look: (faults) => checkTables(db, own, faults), onProgress });
 }
 
-function findInOutbox(db: Database, Constructor: DatabaseConstructor, asked: Asked): Fault[] {
-  const { faults } = asked;
+interface Look {
+  /** At the pages, first of all. */
+  readonly look: (faults: Faults) => void;
+  readonly onProgress: Progress;
+}
+
+function find(db: Database, Constructor: DatabaseConstructor, pages: Look): Fault[] {
+  const { onProgress } = pages;
+  const faults = new Faults();
+  onProgress('pages and indexes', 0, null);
+  pages.look(faults);
   let usable = false;
   during(faults, 'the schema', () => {
     usable = checkSchema(db, Constructor, faults);
   });
   if (!usable) return faults.list();
   for (const invariant of invariants) {
-    during(faults, invariant.code, () => look(db, invariant, asked));
+    during(faults, invariant.code, () => look(db, invariant, { faults, onProgress }));
   }
   return faults.list();
 }

@@ -4,7 +4,7 @@ import type { BatchBounds } from '../store.ts';
 import type { Database, Statement } from './database.ts';
 
 /** Plan of this query is asserted in a test: an index range, no sort. */
-const batchSql = `
+export const batchSql = `
   SELECT seq, lane, id, topic, key, value, headers, partition, created_at AS createdAtMs
   FROM outbox_events WHERE lane = ? AND seq > ? ORDER BY seq LIMIT ?`;
 

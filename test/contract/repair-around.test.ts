@@ -60,6 +60,7 @@ const steps: RepairStep[] = [
   'namedAside',
   'logNamedAside',
   'oldInOneFile',
+  'recorded',
   'logGone',
   'replaced',
 ];

@@ -1,9 +1,12 @@
 /** A log of changes that is damaged or left over: what it can still tell, and what it cannot. */
-import { truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkFile, openOutbox, repairFile } from '../../src/index.ts';
+import { checkFile, openOutbox, type RepairStep, repairFile } from '../../src/index.ts';
+import { Child } from '../support/child.ts';
 import { DamagedFile, pageBytes, randomOf, seedOf } from '../support/damaged-file.ts';
+import { runSql } from '../support/sql.ts';
 
 const random = randomOf(seedOf('repair-log'));
 const headerBytes = 32;
@@ -187,6 +190,52 @@ describe('a log that the file has a part of, damaged after that', () => {
     expect(lost().length).toBeGreaterThan(0);
   });
 });
+
+describe('a repair of a damaged log that is killed', () => {
+  const killedAt = async (step: RepairStep) => {
+    await commits(0);
+    hitFrame(Math.floor(frames() * 0.5));
+    const child = Child.node('test/support/repair-child.ts', [file.path, step]);
+    expect(await child.ended).toMatchObject({ signal: 'SIGKILL' });
+  };
+  const left = () => readdirSync(file.folder).filter((name) => /repairing/.test(name));
+
+  it.each<RepairStep>(['logNamedAside', 'oldInOneFile', 'recorded', 'logGone', 'replaced'])(
+    'at %s is gone on with, and finds what stands behind the damage',
+    async (step) => {
+      await killedAt(step);
+      const dry = repairFile(file.path, { dryRun: true });
+      const { result, facts } = repairFile(file.path);
+      expect(result).toBe(step === 'replaced' ? 'nothing-to-do' : 'repaired');
+      expect(facts?.events).toEqual(dry.facts?.events);
+      expect([lost(), left()]).toEqual([[], []]);
+      expect(checkFile(file.path).ok).toBe(true);
+    },
+  );
+
+  it('and whose file was written to since, keeps what it has found beside it', async () => {
+    await killedAt('logGone');
+    await file.accept(1);
+    repairFile(file.path);
+    const aside = readdirSync(file.folder).find((name) => name.endsWith('-repaired'));
+    const kept = runSql<{ id: string }>(join(file.folder, String(aside)), allIds);
+    const known = new Set([...file.kept(), ...kept.map(({ id }) => id)]);
+    expect([file.accepted.filter((id) => !known.has(id)), left()]).toEqual([[], []]);
+  });
+
+  it('when a log without a legal start was all there was, is gone on with', async () => {
+    await commits(0);
+    rmSync(file.path);
+    file.overwrite({ at: 24, bytes: 1, file: `${file.path}-wal` }, random);
+    const child = Child.node('test/support/repair-child.ts', [file.path, 'logGone']);
+    expect(await child.ended).toMatchObject({ signal: 'SIGKILL' });
+    expect(existsSync(file.path)).toBe(false);
+    expect(repairFile(file.path).result).toBe('repaired');
+    expect(file.kept().size).toBeGreaterThan(50);
+  });
+});
+
+const allIds = 'SELECT id FROM outbox_events';
 
 describe('what a commit that a power cut took has left in the log', () => {
   /** SQLite has dropped it, and has gone on: a smaller commit stands before what is left of it. */

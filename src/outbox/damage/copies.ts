@@ -1,6 +1,7 @@
 /** Copies of a file's bytes, and making what was written survive a power cut. */
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   linkSync,
   openSync,
@@ -108,6 +109,20 @@ export function syncFolder(folder: string): void {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** Nothing that was set aside is ever overwritten: a name that is free, with its side files'. */
+export function freeName(name: string): string {
+  for (let count = 1; ; count += 1) {
+    const one = count === 1 ? name : `${name}-${count}`;
+    if (!['', '-wal', '-shm'].some((suffix) => existsSync(one + suffix))) return one;
+  }
+}
+
+/** Another one after any write to the file, and for any other file. */
+export function stampOf(file: string): string {
+  const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? 'none' : `${stat.ino} ${stat.size} ${stat.mtimeNs}`;
 }
 
 export function bytesOf(file: string): number | null {

@@ -21,11 +21,12 @@ import { toOutboxError } from '../sqlite/failures.ts';
 import { mayBeOpenHere } from '../sqlite/look.ts';
 import { Presence } from '../sqlite/presence.ts';
 import { type Hold, holdAlone, holdRepair } from './alone.ts';
-import { bytesOf, refuseFullDisk } from './copies.ts';
+import { bytesOf, freeName, refuseFullDisk, stampOf } from './copies.ts';
 import { findFaults, findOwnFaults } from './faults.ts';
 import { finish, makeFresh } from './fresh-file.ts';
 import { ReadableCopy } from './readable-copy.ts';
-import { type RepairStep, replace } from './replacement.ts';
+import { putInPlace, type RepairStep, replace } from './replacement.ts';
+import { findUnfinished, recordSuffix, scratchPrefix, type Unfinished } from './unfinished.ts';
 
 export type { RepairStep } from './replacement.ts';
 
@@ -59,7 +60,9 @@ export interface Repaired {
 export function repairOutbox(given: string, options: RepairOptions): Repaired {
   const path = existsSync(given) ? realpathSync(given) : given;
   const logBytes = bytesOf(`${path}-wal`) ?? 0;
-  if (!existsSync(path) && logBytes === 0) throw new FileNotFoundError(`${path} does not exist`);
+  if (!existsSync(path) && logBytes === 0 && !isUnfinished(path)) {
+    throw new FileNotFoundError(`${path} does not exist`);
+  }
   if (existsSync(path) && !statSync(path).isFile()) {
     throw new FileUnusableError(`${path} is no regular file`);
   }
@@ -87,6 +90,8 @@ export function repairOutbox(given: string, options: RepairOptions): Repaired {
   }
 }
 
+const isUnfinished = (path: string) => existsSync(dirname(path)) && findUnfinished(path) !== null;
+
 const copiesMax = 3;
 
 class Repair {
@@ -106,12 +111,30 @@ class Repair {
   }
 
   run(): Repaired {
-    this.#removeScratch(); // of a repair that was killed
+    const unfinished = findUnfinished(this.#path); // by a repair that was killed
+    if (unfinished !== null && this.#options.dryRun) return this.#outcomeOf(unfinished);
+    this.#removeScratch(unfinished);
     this.#refuseInUse();
+    if (unfinished !== null) this.#finish(unfinished);
     try {
-      return this.#work();
+      return unfinished === null ? this.#work() : this.#outcomeOf(unfinished);
     } finally {
       this.#removeScratch();
+    }
+  }
+
+  #outcomeOf({ facts, damaged }: Unfinished): Repaired {
+    return { path: this.#path, facts, damagedPath: damaged };
+  }
+
+  #finish(unfinished: Unfinished): void {
+    const { onStep, openersMs } = this.#options;
+    const hold = this.#hold();
+    try {
+      if (stampOf(this.#path) !== unfinished.stamp) throw this.#inUse('was changed meanwhile');
+      putInPlace({ ...unfinished, path: this.#path, onStep, openersMs }, []);
+    } finally {
+      hold.release();
     }
   }
 
@@ -131,7 +154,7 @@ class Repair {
         return { path: this.#path, facts: null, damagedPath: null };
       }
       const facts = this.#makeFresh(copy);
-      if (!this.#options.dryRun) this.#replace(copy, hold);
+      if (!this.#options.dryRun) this.#replace(copy, facts, hold);
       return { path: this.#path, facts, damagedPath: this.#damaged };
     } finally {
       hold.release();
@@ -163,11 +186,7 @@ class Repair {
   }
 
   #fingerprint(): string {
-    const facts = ['', '-wal'].map((suffix) => {
-      const stat = statSync(this.#path + suffix, { bigint: true, throwIfNoEntry: false });
-      return stat === undefined ? 'none' : `${stat.ino} ${stat.size} ${stat.mtimeNs}`;
-    });
-    return facts.join(', ');
+    return ['', '-wal'].map((suffix) => stampOf(this.#path + suffix)).join(', ');
   }
 
   #isDamaged(copy: ReadableCopy): boolean {
@@ -206,29 +225,26 @@ class Repair {
     return facts;
   }
 
-  #replace(copy: ReadableCopy, hold: Hold): void {
+  #replace(copy: ReadableCopy, facts: RepairFacts, hold: Hold): void {
     const { onStep, openersMs } = this.#options;
     replace({
       Constructor: this.#Constructor,
       path: this.#path,
       fresh: `${this.#scratch}-new`,
       whole: copy.log.used > 0 ? copy.whole : null,
-      ...{ damaged: this.#damaged, hold, onStep, openersMs },
+      record: `${this.#scratch}${recordSuffix}`,
+      ...{ damaged: this.#damaged, facts, hold, onStep, openersMs },
     });
   }
 
-  #removeScratch(): void {
-    const prefix = `${basename(this.#path)}.repairing-`;
+  /** @param unfinished what of it is needed still, with its record */
+  #removeScratch(unfinished: Unfinished | null = null): void {
+    const isNeeded = (file: string) =>
+      unfinished !== null && (file === unfinished.fresh || file.endsWith(recordSuffix));
     for (const name of readdirSync(dirname(this.#path))) {
-      if (name.startsWith(prefix)) rmSync(join(dirname(this.#path), name), { force: true });
+      const file = join(dirname(this.#path), name);
+      if (name.startsWith(scratchPrefix(this.#path)) && !isNeeded(file))
+        rmSync(file, { force: true });
     }
-  }
-}
-
-/** Nothing that was set aside is ever overwritten. */
-function freeName(name: string): string {
-  for (let count = 1; ; count += 1) {
-    const one = count === 1 ? name : `${name}-${count}`;
-    if (!['', '-wal', '-shm'].some((suffix) => existsSync(one + suffix))) return one;
   }
 }

@@ -4,13 +4,12 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { percentile } from '../../scripts/bench/statistics.ts';
-import type { Relay } from '../../src/index.ts';
 import type { Delivery } from '../../src/relay/lane-parts.ts';
 import { KafkaBroker } from '../support/kafka.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
 import { until } from '../support/wait.ts';
 import { byForm, Chance, report } from './form.ts';
-import { WatchedDriver } from './watched-driver.ts';
+import { startWatched, type Watched } from './watched-driver.ts';
 import { witnessOf } from './witness.ts';
 
 const killsWanted = byForm({ short: 1, full: 12 });
@@ -38,27 +37,8 @@ interface Times {
   readonly drainedMs: number[];
 }
 
-interface Subject {
-  readonly relay: Relay;
-  readonly driver: WatchedDriver;
-}
-
-async function startRelay(delivery: Delivery): Promise<Subject> {
-  const drivers: WatchedDriver[] = [];
-  const options = { delivery, createTopics: 'never', batchEvents: 200 } as const;
-  const relay = scene.relay(kafka.address, options, {
-    createDriver: (config) => {
-      const driver = WatchedDriver.of(config);
-      drivers.push(driver);
-      return driver;
-    },
-  });
-  await relay.start();
-  return { relay, driver: drivers[0] as WatchedDriver };
-}
-
 /** True when it broke a send. */
-async function killOnce({ relay, driver }: Subject, chance: Chance, times: Times) {
+async function killOnce({ relay, driver }: Watched, chance: Chance, times: Times) {
   const [acked, failed] = [driver.acked, driver.failed];
   scene.enqueue(eventsPerKill);
   const after = chance.between(1, 4);
@@ -90,7 +70,7 @@ describe('a broker that is killed with sends under way', () => {
     async (delivery) => {
       const chance = new Chance(`brokers ${delivery}`);
       const times: Times = { firstDeliveryMs: [], drainedMs: [] };
-      const subject = await startRelay(delivery);
+      const subject = await startWatched(scene, kafka.address, delivery);
       let [kills, counted] = [0, 0];
       while (counted < killsWanted) {
         if (await killOnce(subject, chance, times)) counted += 1;

@@ -8,6 +8,7 @@ import { Child } from '../support/child.ts';
 import { KafkaBroker } from '../support/kafka.ts';
 import { KafkaTap, type RequestName, requests, type Stop } from '../support/kafka-tap.ts';
 import { freePort } from '../support/ports.ts';
+import { TcpProxy } from '../support/proxy.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
 import { until } from '../support/wait.ts';
 import { byForm, Chance, report } from './form.ts';
@@ -20,19 +21,20 @@ const places = Object.keys(requests).flatMap((request) =>
   (['unsent', 'unanswered'] as const).map((when) => ({ request: request as RequestName, when })),
 );
 
-let tap: KafkaTap;
+const tap = new KafkaTap();
+let network: TcpProxy;
 let kafka: KafkaBroker;
 let scene: Scene;
 let status: StatusReader;
 
 beforeAll(async () => {
-  tap = await KafkaTap.listen(await freePort());
-  kafka = await KafkaBroker.start({ advertised: tap.address });
-  tap.forwardTo(kafka.container.port);
+  network = await TcpProxy.listen(await freePort(), tap.join);
+  kafka = await KafkaBroker.start({ advertised: network.address });
+  network.forwardTo(kafka.container.port);
 });
 afterAll(async () => {
   await kafka?.stop();
-  await tap?.close();
+  await network?.close();
 });
 beforeEach(async () => {
   scene = new Scene(2);
@@ -44,10 +46,16 @@ beforeEach(async () => {
 afterEach(() => scene.close());
 
 function startRelay(): Child {
-  const given = { db: scene.db, brokers: [tap.address], ...options, sendTimeoutMs: 5_000 };
+  const given = { db: scene.db, brokers: [network.address], ...options, sendTimeoutMs: 5_000 };
   const relay = Child.node('test/fault/relay-child.ts', [JSON.stringify(given)]);
   scene.onClose(() => relay.kill());
   return relay;
+}
+
+/** Rejects when it ends by itself. */
+async function endedOf(relay: Child): Promise<never> {
+  await relay.ended;
+  throw new Error(`it ended: ${relay.errors.join('\n')}`);
 }
 
 const drained = () =>
@@ -69,7 +77,7 @@ describe('a transaction', () => {
       scene.enqueue(120);
       const met = tap.meet(stop);
       const relay = startRelay();
-      await Promise.race([met, relay.ended.then(() => Promise.reject(new Error('it ended')))]);
+      await Promise.race([met, endedOf(relay)]);
       await relay.kill();
     }
     const last = startRelay();
@@ -89,7 +97,7 @@ describe('a transaction', () => {
     for (const stop of answered) {
       const met = tap.meet(stop);
       scene.enqueue(120);
-      await Promise.race([met, relay.ended.then(() => Promise.reject(new Error('it ended')))]);
+      await Promise.race([met, endedOf(relay)]);
       await kafka.container.kill();
       await kafka.container.start();
       await kafka.container.ready();

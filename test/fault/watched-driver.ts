@@ -1,6 +1,8 @@
 /** A driver that tells which of its sends are under way: a fault counts when it met one. */
 import type { RelayConfig } from '../../src/config/resolve.ts';
 import { systemClock } from '../../src/core/clock.ts';
+import type { Relay } from '../../src/index.ts';
+import type { Delivery } from '../../src/relay/lane-parts.ts';
 import type {
   Driver,
   Sender,
@@ -9,6 +11,31 @@ import type {
   TransactionNames,
 } from '../../src/sink/driver.ts';
 import { createKafkaJsDriver } from '../../src/sink/kafkajs/driver.ts';
+import type { Scene } from '../support/scene.ts';
+
+export interface Watched {
+  readonly relay: Relay;
+  readonly driver: WatchedDriver;
+}
+
+/** A relay of the scene in this process, started, and what it sends by. */
+export async function startWatched(
+  scene: Scene,
+  address: string,
+  delivery: Delivery,
+): Promise<Watched> {
+  const drivers: WatchedDriver[] = [];
+  const options = { delivery, createTopics: 'never', batchEvents: 200 } as const;
+  const relay = scene.relay(address, options, {
+    createDriver: (config) => {
+      const driver = WatchedDriver.of(config);
+      drivers.push(driver);
+      return driver;
+    },
+  });
+  await relay.start();
+  return { relay, driver: drivers[0] as WatchedDriver };
+}
 
 export class WatchedDriver implements Driver {
   readonly name: string;

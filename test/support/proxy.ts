@@ -2,26 +2,35 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 type Mode = 'forward' | 'refuse' | 'swallow';
+/** Carries bytes between the two ends of one connection. */
+export type Join = (client: Socket, server: Socket) => void;
+
+const joinPlainly: Join = (client, server) => {
+  client.pipe(server);
+  server.pipe(client);
+};
 
 export class TcpProxy {
   readonly address: string;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #join: Join;
   #mode: Mode = 'forward';
   #target = 0;
   #accepted = 0;
 
-  private constructor(server: Server, port: number) {
+  private constructor(server: Server, port: number, join: Join) {
+    this.#join = join;
     this.#server = server;
     this.address = `127.0.0.1:${port}`;
     server.on('connection', (socket) => this.#accept(socket));
   }
 
-  static listen(port: number): Promise<TcpProxy> {
+  static listen(port: number, join: Join = joinPlainly): Promise<TcpProxy> {
     return new Promise((resolve, reject) => {
       const server = createServer();
       server.once('error', reject);
-      server.listen(port, '127.0.0.1', () => resolve(new TcpProxy(server, port)));
+      server.listen(port, '127.0.0.1', () => resolve(new TcpProxy(server, port, join)));
     });
   }
 
@@ -70,8 +79,7 @@ export class TcpProxy {
     }
     const server = connect(this.#target, '127.0.0.1');
     this.#keep(server);
-    client.pipe(server);
-    server.pipe(client);
+    this.#join(client, server);
     const endBoth = () => {
       client.destroy();
       server.destroy();

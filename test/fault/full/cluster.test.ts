@@ -9,7 +9,7 @@ import { KafkaPair } from '../../support/kafka-pair.ts';
 import { allDelivered, Scene } from '../../support/scene.ts';
 import { until } from '../../support/wait.ts';
 import { Chance, report } from '../form.ts';
-import { WatchedDriver } from '../watched-driver.ts';
+import { startWatched } from '../watched-driver.ts';
 
 const lossesWanted = 5;
 const eventsPerLoss = 4_000;
@@ -46,17 +46,7 @@ describe('one broker of three that is lost', () => {
           [2, 3, 1],
         ] as const;
         await cluster.createSpread(scene.topic, places, { 'min.insync.replicas': 2 });
-        const drivers: WatchedDriver[] = [];
-        const options = { delivery, createTopics: 'never', batchEvents: 200 } as const;
-        const relay = scene.relay(cluster.address, options, {
-          createDriver: (config) => {
-            const driver = WatchedDriver.of(config);
-            drivers.push(driver);
-            return driver;
-          },
-        });
-        await relay.start();
-        const [driver] = drivers as [WatchedDriver];
+        const { relay, driver } = await startWatched(scene, cluster.address, delivery);
         let [losses, counted] = [0, 0];
         while (counted < lossesWanted) {
           const acked = driver.acked + chance.between(1, 5);

@@ -67,6 +67,8 @@ export interface ContentFacts extends PragmaFacts {
   readonly schemaOldestCode: number;
   /** The newest schema that this code knows. */
   readonly schemaKnown: number;
+  /** Lanes that wait for `reset-watermarks`, ascending; `null` unless the file may be used. */
+  readonly lanesAtOdds: readonly number[] | null;
   /** Topics of the next pending events and of the last sends; `null` unless it may be used. */
   readonly topics: readonly TopicOfOutbox[] | null;
   /** Whether there are more topics than were read. */

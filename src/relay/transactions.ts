@@ -14,6 +14,7 @@
  * last send of held events.
  */
 import { invariant } from '../core/errors.ts';
+import type { WatermarkFault } from '../core/watermark-fault.ts';
 import type { LaneRecovery, SendingEvent } from '../outbox/recovery.ts';
 import type { Lease } from '../outbox/store.ts';
 import type {
@@ -232,12 +233,16 @@ function heldFault(mark: SlotMark | undefined, { sendNo }: LaneRecovery): SendFa
 const wayOut = 'outbox-relay reset-watermarks gives them up: what is not settled is sent once more';
 
 function ahead(what: string): SendFailure {
-  const message = `${what}: it was restored from an older copy, or is another one; ${wayOut}`;
-  return { kind: 'unknown', code: 'WATERMARK_AHEAD', message, topic: null, cause: null };
+  const why = 'it was restored from an older copy, or is another one';
+  return atOdds('WATERMARK_AHEAD', `${what}: ${why}; ${wayOut}`);
 }
 
 function missing(): SendFailure {
   const why = 'they expire after offsets.retention.minutes, and with their topic';
-  const message = `a relay ended in the middle, and its watermarks are gone (${why}); ${wayOut}`;
-  return { kind: 'unknown', code: 'WATERMARK_MISSING', message, topic: null, cause: null };
+  const what = 'a relay ended in the middle, and its watermarks are gone';
+  return atOdds('WATERMARK_MISSING', `${what} (${why}); ${wayOut}`);
+}
+
+function atOdds(code: WatermarkFault, message: string): SendFailure {
+  return { kind: 'unknown', code, message, topic: null, cause: null };
 }

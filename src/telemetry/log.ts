@@ -1,4 +1,5 @@
 /** What a relay says, as log lines. */
+import { isWatermarkFault } from '../core/watermark-fault.ts';
 import type { RelayEmitter } from '../relay/events.ts';
 
 /** Facts first, then a fixed sentence. */
@@ -35,11 +36,11 @@ export function logEvents(relay: RelayEmitter, given: RelayLogger): void {
     const news = [kind, code, topic, seq].join();
     const known = told.get(lane) === news;
     told.set(lane, news);
-    const odd = kind === 'refused-topic' || kind === 'bug';
-    // An outage is told once, as the circuit; a partition that is away opens none.
-    if (!known && odd) logger.error(facts, 'lane waits');
-    else if (!known && kind === 'partition-away') logger.warn(facts, 'lane waits');
-    else logger.debug(facts, 'lane waits');
+    const isFault = kind === 'refused-topic' || kind === 'bug' || isWatermarkFault(code);
+    // An outage is told once, as the circuit, which nothing else opens.
+    if (known || kind === 'outage') logger.debug(facts, 'lane waits');
+    else if (isFault) logger.error(facts, 'lane waits');
+    else logger.warn(facts, 'lane waits');
   });
   relay.on('refused', (facts) => {
     if (facts.dead) logger.error(facts, 'an event is dead: it waits for an operator');

@@ -1,8 +1,9 @@
 /** `delivery: 'exactly-once'` for a consumer that reads what is committed: killed, frozen, lost. */
 import { copyFileSync, rmSync } from 'node:fs';
 import kafkajs from 'kafkajs';
+import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type DrainStep, openStatus, type RelayOptions } from '../../src/index.ts';
+import { type DrainStep, diagnose, openStatus, type RelayOptions } from '../../src/index.ts';
 import { watermarkTopic } from '../../src/sink/kafkajs/watermarks.ts';
 import {
   killRelayAt,
@@ -10,6 +11,7 @@ import {
   type RelayProcessOptions,
   startRelayProcess,
 } from '../../src/testing/relay-handle.ts';
+import { said } from '../support/doctor.ts';
 import { KafkaBroker } from '../support/kafka.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
 import { until } from '../support/wait.ts';
@@ -144,11 +146,19 @@ describe('watermarks', () => {
     await scene.outbox.close();
     for (const end of ['', '-wal']) copyFileSync(`${copy}${end}`, `${scene.db}${end}`);
     rmSync(`${scene.db}-shm`, { force: true });
-    const restored = scene.relay(kafka.address, { delivery: 'exactly-once' });
+    const lines: string[] = [];
+    const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+    const restored = scene.relay(kafka.address, { delivery: 'exactly-once', logger });
     const failed = new Promise((resolve) => restored.once('laneFailed', resolve));
     await restored.start();
     expect(await failed).toMatchObject({ failure: { code: 'WATERMARK_AHEAD' } });
     expect(restored.status().delivered).toBe(0);
+    // An operator reads of it where operators look.
+    expect(lines.join('')).toMatch(/"level":50.*"code":"WATERMARK_AHEAD".*reset-watermarks/);
+    const options = { db: scene.db, brokers: [kafka.address] };
+    expect(said(await diagnose(options), 'file.watermarks')).toEqual([
+      expect.stringMatching(/^error: Kafka and the file tell different stories of lanes? /),
+    ]);
     // And so it is in Kafka: nothing came twice.
     await restored.stop();
     const account = await scene.account(kafka.committed);

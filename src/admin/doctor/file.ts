@@ -187,7 +187,14 @@ function judgeContents(facts: ContentFacts | FileProblem, migrate: 'auto' | 'che
   const opened = fine('file.open', 'SQLite opens it');
   const schema = judgeSchema(facts, migrate);
   if (schema.severity === 'error') return [opened, schema];
-  return [opened, schema, judgeJournal(facts), judgeSynchronous(facts), judgeFreePages(facts)];
+  return [
+    opened,
+    schema,
+    judgeJournal(facts),
+    judgeSynchronous(facts),
+    judgeFreePages(facts),
+    ...judgeWatermarks(facts),
+  ];
 }
 
 function judgeSchema(facts: ContentFacts, migrate: 'auto' | 'check'): Finding {
@@ -254,6 +261,22 @@ function judgeFreePages({ autoVacuum, freePagesBytes }: ContentFacts): Finding {
     breaks: 'The disk does not get them back; later events use them again.',
     mend: 'While nothing writes: `PRAGMA auto_vacuum=INCREMENTAL`, then `VACUUM`.',
   };
+}
+
+function judgeWatermarks({ lanesAtOdds }: ContentFacts): Finding[] {
+  if (lanesAtOdds === null) return [];
+  const check = 'file.watermarks';
+  if (lanesAtOdds.length === 0) return [fine(check, 'no lane is at odds with Kafka')];
+  const lanes = lanesAtOdds.length === 1 ? 'lane' : 'lanes';
+  return [
+    {
+      check,
+      severity: 'error',
+      found: `Kafka and the file tell different stories of ${lanes} ${lanesAtOdds.join(', ')}`,
+      breaks: 'With exactly-once delivery their events wait until somebody decides.',
+      mend: 'Bring back the newest file, or `outbox-relay reset-watermarks`: it may repeat some.',
+    },
+  ];
 }
 
 /** Rounded down, so that it never looks like enough when it is not. */

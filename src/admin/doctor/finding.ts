@@ -27,6 +27,7 @@ export const checks = Object.freeze([
   'file.journal',
   'file.synchronous',
   'file.free_pages',
+  'file.watermarks',
   'timing.lease',
   'redis.reachable',
   'redis.version',

@@ -14,6 +14,7 @@ import {
 import { dirname, resolve } from 'node:path';
 import { FileUnusableError, OutboxRelayError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
+import { watermarkFaults } from '../../core/watermark-fault.ts';
 import type {
   ContentFacts,
   FileFacts,
@@ -157,9 +158,17 @@ function contentFacts(db: Database): ContentFacts {
     schema,
     schemaOldestCode,
     schemaKnown,
+    lanesAtOdds: usable ? lanesAtOdds(db) : null,
     topics: topics?.slice(0, max) ?? null,
     topicsCut: topics !== null && topics.length > max,
   };
+}
+
+function lanesAtOdds(db: Database): number[] {
+  const sql = `SELECT lane FROM outbox_lanes
+    WHERE json_extract(last_error, '$.code') IN (${watermarkFaults.map(() => '?').join()})
+    ORDER BY lane`;
+  return db.prepare(sql).pluck().all(watermarkFaults) as number[];
 }
 
 /** Plan of this query is asserted in a test: an index range. */

@@ -27,6 +27,7 @@ const contents: ContentFacts = {
   schemaOldestCode: 1,
   schemaKnown: 1,
   topics: [],
+  lanesAtOdds: [],
   topicsCut: false,
 };
 const sqlite: SqliteFacts = { version: '3.54.1', tooOld: false, builtin: 'absent' };
@@ -43,7 +44,7 @@ function bad(facts: Partial<FileInspection>): string[] {
 describe('judging a file', () => {
   it('finds nothing in one that is in order, and looks at everything', () => {
     expect(bad({})).toEqual([]);
-    expect(judgeFile(healthy, 'auto')).toHaveLength(14);
+    expect(judgeFile(healthy, 'auto')).toHaveLength(15);
   });
 
   it('says what it breaks and how to mend it whenever it is not ok', () => {
@@ -104,6 +105,7 @@ describe('judging a file', () => {
     ['synchronous EXTRA', { synchronous: 3 }, []],
     ['free pages', { autoVacuum: 0, freePagesBytes: 2 ** 26 }, ['file.free_pages note']],
     ['few free pages', { autoVacuum: 0, freePagesBytes: 2 ** 26 - 1 }, []],
+    ['lanes at odds with Kafka', { lanesAtOdds: [0, 3] }, ['file.watermarks error']],
     ['free pages that are given back', { autoVacuum: 2, freePagesBytes: 2 ** 30 }, []],
   ])('with %s', (_, given, expected) => {
     expect(bad({ contents: { ...contents, ...given } })).toEqual(expected);

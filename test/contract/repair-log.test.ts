@@ -105,23 +105,29 @@ describe('a log that the file has all of, damaged after that', () => {
   });
 });
 
-describe('a log whose first bytes are damaged', () => {
-  it.each(['noise', 'one byte', 'none is left'])('%s: its index tells of it', async (what) => {
-    await commits(0);
-    const log = `${file.path}-wal`;
-    if (what === 'noise') file.overwrite({ at: 0, bytes: 512, file: log }, random);
-    else if (what === 'one byte') file.overwrite({ at: 24, bytes: 1, file: log }, random);
-    else truncateSync(log, 0);
-    expect(checkFile(file.path)).toMatchObject({ ok: false, worst: 'error' });
-    const { result, complete } = repairFile(file.path);
-    expect({ result, complete }).toEqual({ result: 'repaired', complete: false });
-    // The first page of the log cannot be told from a damaged one; all others can.
-    if (what !== 'none is left') expect(lost().length).toBeLessThanOrEqual(1);
-  });
+describe('a log without a legal start', () => {
+  it.each(['noise', 'one byte', 'none is left', 'gone'])(
+    '%s: its index tells of it',
+    async (what) => {
+      await commits(0);
+      const log = `${file.path}-wal`;
+      if (what === 'noise') file.overwrite({ at: 0, bytes: 512, file: log }, random);
+      else if (what === 'one byte') file.overwrite({ at: 24, bytes: 1, file: log }, random);
+      else if (what === 'none is left') truncateSync(log, 0);
+      else rmSync(log);
+      expect(checkFile(file.path)).toMatchObject({ ok: false, worst: 'error' });
+      const { result, complete } = repairFile(file.path);
+      expect({ result, complete }).toEqual({ result: 'repaired', complete: false });
+      // The first page of the log cannot be told from a damaged one; all others can.
+      const isThere = what === 'noise' || what === 'one byte';
+      if (isThere) expect(lost().length).toBeLessThanOrEqual(1);
+    },
+  );
 
-  it('is no trouble when the file has all of it', async () => {
+  it.each(['damaged', 'gone'])('%s, is no trouble when the file has all of it', async (what) => {
     await commits(100);
-    file.overwrite({ at: 0, bytes: 32, file: `${file.path}-wal` }, random);
+    if (what === 'gone') rmSync(`${file.path}-wal`);
+    else file.overwrite({ at: 0, bytes: 32, file: `${file.path}-wal` }, random);
     expect(checkFile(file.path).ok).toBe(true);
     expect([repairFile(file.path).result, lost(), appRows()]).toEqual(['nothing-to-do', [], 100]);
   });

@@ -4,7 +4,7 @@
  * the relay owned a lane with something to send.
  */
 import { dirname } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { openStatus, type StatusReader } from '../../src/index.ts';
 import type { Delivery } from '../../src/relay/lane-parts.ts';
 import { root } from '../support/child.ts';
@@ -14,7 +14,7 @@ import { KafkaBroker } from '../support/kafka.ts';
 import { onLinux } from '../support/platform.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
 import { until } from '../support/wait.ts';
-import { byForm, report } from './form.ts';
+import { byForm, report, together } from './form.ts';
 import { freezeBetweenCommits, hasTaken, isUnderWay, lanesOwned } from './ownership.ts';
 import { witnessOf } from './witness.ts';
 
@@ -24,22 +24,12 @@ const eventsAtOnce = 4_000;
 const triesMax = rounds * 10;
 const leaseMs = 3_000;
 
-let kafka: KafkaBroker;
-let scene: Scene;
-
-beforeEach(async () => {
-  kafka = await KafkaBroker.start();
-  scene = new Scene(4);
-  await kafka.createTopic(scene.topic);
-  scene.enqueue(1); // makes the outbox, with its lanes
-});
-afterEach(async () => {
-  await scene.close();
-  await kafka.stop();
-});
-
 /** This repository and this Node in a container, with nothing else but the volume. */
-async function startRelay(delivery: Delivery): Promise<Container> {
+async function startRelay(
+  kafka: KafkaBroker,
+  scene: Scene,
+  delivery: Delivery,
+): Promise<Container> {
   const how = { delivery, createTopics: 'never', batchEvents: 50, leaseMs, sendTimeoutMs: 2_000 };
   const given = { db: scene.db, brokers: [kafka.address], ...how };
   const container = await Container.start({
@@ -62,13 +52,31 @@ async function startRelay(delivery: Delivery): Promise<Container> {
 
 /** What is done to the two relays, and whether it met them at work. */
 class Pair {
+  readonly kafka: KafkaBroker;
+  readonly scene: Scene;
   readonly #relays: readonly [Container, Container];
   readonly #status: StatusReader;
 
-  constructor(relays: readonly [Container, Container]) {
+  private constructor(kafka: KafkaBroker, scene: Scene, relays: readonly [Container, Container]) {
+    this.kafka = kafka;
+    this.scene = scene;
     this.#relays = relays;
     this.#status = openStatus(scene.db);
     scene.onClose(() => this.#status.close());
+  }
+
+  static async start(delivery: Delivery): Promise<Pair> {
+    const kafka = await KafkaBroker.start();
+    const scene = new Scene(4);
+    await kafka.createTopic(scene.topic);
+    scene.enqueue(1); // makes the outbox, with its lanes
+    const first = await startRelay(kafka, scene, delivery);
+    return new Pair(kafka, scene, [first, await startRelay(kafka, scene, delivery)]);
+  }
+
+  async stop(): Promise<void> {
+    await this.scene.close();
+    await this.kafka.stop();
   }
 
   async drained(): Promise<void> {
@@ -79,8 +87,8 @@ class Pair {
   /** Resolves when this one owns a lane, and has something to send there. */
   async #isBusy(relay: Container): Promise<void> {
     const isOnIt = async () => {
-      if (this.#status.read().pending < eventsAtOnce / 2) scene.enqueue(eventsAtOnce);
-      return isUnderWay(scene.db, lanesOwned(await linesOf(relay)));
+      if (this.#status.read().pending < eventsAtOnce / 2) this.scene.enqueue(eventsAtOnce);
+      return isUnderWay(this.scene.db, lanesOwned(await linesOf(relay)));
     };
     await until('it owns a lane', isOnIt);
   }
@@ -89,7 +97,7 @@ class Pair {
     const [first] = this.#relays;
     await this.#isBusy(first);
     await first.kill();
-    const hasMet = isUnderWay(scene.db, lanesOwned(await linesOf(first)));
+    const hasMet = isUnderWay(this.scene.db, lanesOwned(await linesOf(first)));
     await this.drained(); // the other one has its lanes
     await first.start();
     return hasMet;
@@ -98,7 +106,7 @@ class Pair {
   async freezeSecond(): Promise<boolean> {
     const [first, second] = this.#relays;
     const before = (await linesOf(first)).length;
-    await freezeBetweenCommits(scene.db, {
+    await freezeBetweenCommits(this.scene.db, {
       freeze: async () => {
         await this.#isBusy(second);
         await second.pause();
@@ -110,7 +118,7 @@ class Pair {
     const { length } = await linesOf(second);
     await second.unpause();
     await until('the woken relay goes on', async () => {
-      if (this.#status.read().pending === 0) scene.enqueue(100);
+      if (this.#status.read().pending === 0) this.scene.enqueue(100);
       return (await linesOf(second)).length > length;
     });
     await this.drained();
@@ -119,21 +127,25 @@ class Pair {
 }
 
 describe.runIf(onLinux)('two relays in containers of their own, on one volume', () => {
-  it.each<Delivery>(['at-least-once', 'exactly-once'])(
+  together.each<Delivery>(['at-least-once', 'exactly-once'])(
     'lose and reorder nothing: %s',
     { timeout: 600_000 },
     async (delivery) => {
-      const pair = new Pair([await startRelay(delivery), await startRelay(delivery)]);
-      let [kills, freezes] = [0, 0];
-      for (let tries = 0; tries < triesMax; tries += 1) {
-        if (kills < rounds && (await pair.killFirst())) kills += 1;
-        if (freezes < rounds && (await pair.freezeSecond())) freezes += 1;
+      const pair = await Pair.start(delivery);
+      try {
+        let [kills, freezes] = [0, 0];
+        for (let tries = 0; tries < triesMax; tries += 1) {
+          if (kills < rounds && (await pair.killFirst())) kills += 1;
+          if (freezes < rounds && (await pair.freezeSecond())) freezes += 1;
+        }
+        expect({ kills, freezes }).toEqual({ kills: rounds, freezes: rounds });
+        const { examples, ...facts } = await pair.scene.account(witnessOf(pair.kafka, delivery));
+        report('two containers', { delivery, kills, freezes, ...facts });
+        expect({ ...facts, examples }).toMatchObject(allDelivered);
+        if (delivery === 'exactly-once') expect(facts).toMatchObject({ duplicated: 0 });
+      } finally {
+        await pair.stop();
       }
-      expect({ kills, freezes }).toEqual({ kills: rounds, freezes: rounds });
-      const { examples, ...facts } = await scene.account(witnessOf(kafka, delivery));
-      report('two containers', { delivery, kills, freezes, ...facts });
-      expect({ ...facts, examples }).toMatchObject(allDelivered);
-      if (delivery === 'exactly-once') expect(facts).toMatchObject({ duplicated: 0 });
     },
   );
 });

@@ -6,6 +6,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
+import { it } from 'vitest';
 import { Random } from '../support/random.ts';
 
 export const isFull = process.env['FAULT_FORM'] === 'full';
@@ -13,6 +14,9 @@ export const isFull = process.env['FAULT_FORM'] === 'full';
 /** What the form asks for. */
 export const byForm = <T>(values: { readonly short: T; readonly full: T }): T =>
   isFull ? values.full : values.short;
+
+/** For tests with parts of their own that mostly wait: all of a file at once in the short form. */
+export const together = byForm({ short: it.concurrent, full: it });
 
 /** Choices that the seed of the run repeats. */
 export class Chance extends Random {

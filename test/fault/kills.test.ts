@@ -26,7 +26,7 @@ const stepsOf: Readonly<Record<Delivery, readonly DrainStep[]>> = {
   'at-least-once': [...logSteps, ...heldSteps],
   'exactly-once': ['reopened', 'setAside', ...logSteps, ...heldSteps],
 };
-const killsPerStep = byForm({ short: 2, full: 20 });
+const killsPerStep = byForm({ short: 1, full: 20 });
 const lanes = 2;
 const batchEvents = 20;
 

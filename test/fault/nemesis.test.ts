@@ -2,13 +2,13 @@
  * Everything that goes wrong, in random order, while an application writes and two relays share
  * its outbox. Each fault comes once in the short form, and four times in full.
  */
-import { describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { percentile } from '../../scripts/bench/statistics.ts';
 import { pause, systemClock } from '../../src/core/clock.ts';
 import type { Delivery } from '../../src/relay/lane-parts.ts';
 import { allDelivered } from '../support/scene.ts';
 import { type Fault, faults, waitOf } from './faults.ts';
-import { byForm, Chance, report } from './form.ts';
+import { byForm, Chance, report, together } from './form.ts';
 import { witnessOf } from './witness.ts';
 import { World } from './world.ts';
 
@@ -60,7 +60,7 @@ async function sufferUntilMet(world: World, fault: Fault, chance: Chance): Promi
 }
 
 describe('two relays and an application, beside everything that goes wrong', () => {
-  it.each<Delivery>(['at-least-once', 'exactly-once'])(
+  together.each<Delivery>(['at-least-once', 'exactly-once'])(
     'lose and reorder nothing: %s',
     { timeout: 3_600_000 },
     async (delivery) => {

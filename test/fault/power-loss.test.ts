@@ -32,7 +32,7 @@ describe.runIf(hasPowerRig())('a power cut', () => {
   afterAll(() => kafka?.stop());
 
   it('loses and reorders nothing that was accepted', async () => {
-    const cuts = full ? 15 : 8;
+    const cuts = full ? 15 : 4;
     for (const seed of seeds(full ? 4 : 1)) {
       const report = await run({ seed, how: 'library', cuts });
       expect(report).toMatchObject({ ...nothing, cutsCounted: cuts });
@@ -41,7 +41,7 @@ describe.runIf(hasPowerRig())('a power cut', () => {
   });
 
   it('loses, repeats and reorders nothing with exactly-once', async () => {
-    const cuts = full ? 20 : 4;
+    const cuts = full ? 20 : 3;
     const report = await run({ seed: first, how: 'library', delivery: 'exactly-once', cuts });
     expect(report).toMatchObject({ ...nothing, duplicated: 0, cutsCounted: cuts });
   });

@@ -7,6 +7,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { mayBeOpenHere } from '../sqlite/look.ts';
 import { bytesOf } from './copies.ts';
 import { scanWal } from './wal-file.ts';
+import { pagesOnlyInLog } from './wal-index.ts';
 
 /** Nothing to say is `null`; also while somebody writes. */
 export function lostCommits(path: string): string | null {
@@ -22,15 +23,24 @@ export function lostCommits(path: string): string | null {
 }
 
 function whatIsLost(path: string): string | null {
-  const before = headersIn(`${path}-shm`);
-  const bytes = bytesOf(`${path}-wal`);
-  if (before === null || bytes === null) return null;
-  const log = openSync(`${path}-wal`, 'r');
+  const index = headersIn(`${path}-shm`);
+  if (index === null) return null;
+  const found = lossBy(index, `${path}-wal`);
+  return found !== null && headersIn(`${path}-shm`)?.equals(index) === true ? found : null;
+}
+
+function lossBy(index: Buffer, path: string): string | null {
+  const bytes = bytesOf(path);
+  if (bytes === null) {
+    const missing = pagesOnlyInLog(index);
+    return missing > 0 ? `the log of changes is gone, and ${missing} pages with it` : null;
+  }
+  const log = openSync(path, 'r');
   try {
-    const { isShort, used } = scanWal(log, bytes, before);
-    const after = headersIn(`${path}-shm`);
-    if (!isShort || after === null || !after.equals(before)) return null;
-    return `the log of changes is damaged behind page ${used}, before its last commit`;
+    const { isShort, used } = scanWal(log, bytes, index);
+    return isShort
+      ? `the log of changes is damaged behind page ${used}, before its last commit`
+      : null;
   } finally {
     closeSync(log);
   }

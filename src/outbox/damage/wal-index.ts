@@ -39,5 +39,11 @@ export function indexOf(shm: Buffer | null, salts: Buffer): WalIndex | null {
   return { committed, copied, databasePages, ...made };
 }
 
+/** Pages that were committed and that the file has not, whatever became of the log; 0: all is in it. */
+export function pagesOnlyInLog(shm: Buffer): number {
+  const index = indexOf(shm, saltsIn(shm));
+  return index === null ? 0 : index.committed - index.copied;
+}
+
 /** Of which log it is: those bytes stand in each of its pages. */
 export const saltsIn = (shm: Buffer | null): Buffer => (shm ?? Buffer.alloc(0)).subarray(32, 40);

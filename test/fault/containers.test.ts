@@ -8,7 +8,7 @@ import { describe, expect } from 'vitest';
 import { openStatus, type StatusReader } from '../../src/index.ts';
 import type { Delivery } from '../../src/relay/lane-parts.ts';
 import { root } from '../support/child.ts';
-import { Container, linesOf } from '../support/container.ts';
+import { Container, isRunning, linesOf } from '../support/container.ts';
 import { kafkaImage } from '../support/images.ts';
 import { KafkaBroker } from '../support/kafka.ts';
 import { onLinux } from '../support/platform.ts';
@@ -93,6 +93,10 @@ class Pair {
     await until('it owns a lane', isOnIt);
   }
 
+  async areRunning(): Promise<boolean> {
+    return (await Promise.all(this.#relays.map(isRunning))).every(Boolean);
+  }
+
   async killFirst(): Promise<boolean> {
     const [first] = this.#relays;
     await this.#isBusy(first);
@@ -139,6 +143,7 @@ describe.runIf(onLinux)('two relays in containers of their own, on one volume', 
           if (freezes < rounds && (await pair.freezeSecond())) freezes += 1;
         }
         expect({ kills, freezes }).toEqual({ kills: rounds, freezes: rounds });
+        expect(await pair.areRunning(), 'none has ended by itself').toBe(true);
         const { examples, ...facts } = await pair.scene.account(witnessOf(pair.kafka, delivery));
         report('two containers', { delivery, kills, freezes, ...facts });
         expect({ ...facts, examples }).toMatchObject(allDelivered);

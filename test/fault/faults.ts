@@ -10,8 +10,10 @@ export interface Fault {
   begin(world: World, chance: Chance): Promise<unknown>;
   /** Everything is well again afterwards, or becomes well by itself. Resolves as `begin` does. */
   end(world: World): Promise<unknown>;
-  /** The application cannot reach Kafka: the figures of a recovery are taken. */
+  /** The relays cannot reach Kafka: the figures of a recovery are taken. */
   readonly isOutage?: true;
+  /** It counts when a send came to nothing. */
+  readonly breaksSends?: true;
   /** How long it lasts, milliseconds. Default: up to two seconds. */
   readonly lastsMs?: number;
 }
@@ -19,7 +21,7 @@ export interface Fault {
 const redisSays = (world: World, ...command: [string, ...string[]]) =>
   world.redis.client.call(...command);
 
-/** Wall time as a relay sees it, which leases and due times must not trust. */
+/** Wall time as a relay sees it, which its lanes' owners must not go by. */
 async function jumpClock(world: World, chance: Chance): Promise<void> {
   const jumpMs = chance.oneOf([-48, -1, 1, 48]) * 3_600_000;
   const relay = world.relays[chance.between(0, 1)];
@@ -69,18 +71,21 @@ export const faults: readonly Fault[] = [
     begin: ({ kafka }) => kafka.container.kill(),
     end: ({ kafka }) => kafka.container.start(),
     isOutage: true,
+    breaksSends: true,
   },
   {
     name: 'broker stopped',
     begin: ({ kafka }) => kafka.container.stop(),
     end: ({ kafka }) => kafka.container.start(),
     isOutage: true,
+    breaksSends: true,
   },
   {
     name: 'broker frozen',
     begin: ({ kafka }) => kafka.container.pause(),
     end: ({ kafka }) => kafka.container.unpause(),
     isOutage: true,
+    breaksSends: true,
     lastsMs: 3_000,
   },
   {
@@ -91,6 +96,7 @@ export const faults: readonly Fault[] = [
       network.reset(); // as when the middle box forgets what it knew
     },
     isOutage: true,
+    breaksSends: true,
     lastsMs: 3_000,
   },
   {
@@ -98,11 +104,13 @@ export const faults: readonly Fault[] = [
     begin: async ({ network }) => network.refuse(),
     end: async ({ network }) => network.forward(),
     isOutage: true,
+    breaksSends: true,
   },
   {
     name: 'connections reset',
     begin: async ({ network }) => network.reset(),
     end: async () => {},
+    breaksSends: true,
     lastsMs: 0,
   },
   {

@@ -26,9 +26,11 @@ interface Suffered {
 
 async function suffer(world: World, fault: Fault, chance: Chance): Promise<Suffered> {
   const { scene, kafka } = world;
+  world.mark();
   scene.enqueue(eventsAtOnce);
   await world.progress();
-  const began = await fault.begin(world, chance);
+  const begin = () => fault.begin(world, chance);
+  const began = await (fault.breaksSends === true ? world.amidWriting(begin) : begin());
   scene.enqueue(eventsAtOnce);
   await pause(systemClock, waitOf(fault, chance));
   scene.enqueue(eventsAtOnce);
@@ -43,7 +45,8 @@ async function suffer(world: World, fault: Fault, chance: Chance): Promise<Suffe
     }
   }
   await world.drained();
-  return { hasMet: began !== false && ended !== false, firstMs };
+  const hasMet = fault.breaksSends !== true || world.hasBrokenSends();
+  return { hasMet: hasMet && began !== false && ended !== false, firstMs };
 }
 
 const triesMax = 10;
@@ -85,6 +88,7 @@ describe('two relays and an application, beside everything that goes wrong', () 
           firstDeliveryMs: { median: percentile(firstMs, 0.5), max: Math.max(...firstMs) },
         });
         expect({ ...facts, examples }).toMatchObject(allDelivered);
+        expect(firstMs.length).toBeGreaterThan(0);
         expect(Math.max(...firstMs)).toBeLessThan(firstDeliveryMsMax);
         if (delivery === 'exactly-once') expect(facts).toMatchObject({ duplicated: 0 });
       } finally {

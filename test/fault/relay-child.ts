@@ -16,6 +16,7 @@ const relay = createRelay(options, {
   },
 });
 relay.on('delivered', (facts) => say('delivered', facts));
+relay.on('laneFailed', ({ lane, failure: { kind } }) => say('laneFailed', { lane, kind }));
 relay.on('leaseLost', (facts) => say('leaseLost', facts));
 relay.on('leaseTaken', ({ lane }) => say('leaseTaken', { lane }));
 await relay.start();

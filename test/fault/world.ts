@@ -2,6 +2,7 @@
  * What the nemesis plays with: a broker behind a proxy, a Redis, two relays in processes of their
  * own that share one outbox, and an application that goes on writing.
  */
+import { pause, systemClock } from '../../src/core/clock.ts';
 import { type OutboxStatus, openStatus, type StatusReader } from '../../src/index.ts';
 import type { Delivery } from '../../src/relay/lane-parts.ts';
 import { Child } from '../support/child.ts';
@@ -16,6 +17,9 @@ import { isUnderWay, lanesOwned } from './ownership.ts';
 /** Short, so that a relay that is frozen longer loses its lanes within a round. */
 export const leaseMs = 3_000;
 const drainedMsMax = 120_000;
+/** About as fast as the relays send, so that they are seldom without work. */
+const writingEveryMs = 10;
+const eventsPerWrite = 20;
 /** Some batches for each lane. */
 const eventsToGoOn = 400;
 
@@ -90,6 +94,31 @@ export class World {
 
   linesSinceMark(relay: Child): string[] {
     return relay.lines.slice(this.#marks.get(relay) ?? 0);
+  }
+
+  /** Whether a send of a relay that still runs came to nothing since the mark. */
+  hasBrokenSends(): boolean {
+    const lines = this.relays.flatMap((relay) => this.linesSinceMark(relay));
+    return lines.some((line) => line.includes('"laneFailed"'));
+  }
+
+  /** Goes on writing while the work is done, and before, until something is delivered. */
+  async amidWriting<T>(work: () => Promise<T>): Promise<T> {
+    let isDone = false;
+    const write = async () => {
+      while (!isDone) {
+        this.scene.enqueue(eventsPerWrite);
+        await pause(systemClock, writingEveryMs);
+      }
+    };
+    const writing = write();
+    try {
+      await this.progress();
+      return await work();
+    } finally {
+      isDone = true;
+      await writing;
+    }
   }
 
   relay(index: number): Child {

@@ -11,6 +11,13 @@ export async function linesOf(container: ServiceContainer): Promise<string[]> {
   return stdout.split('\n');
 }
 
+/** Whether what it was started for has not ended. */
+export async function isRunning({ id }: ServiceContainer): Promise<boolean> {
+  const args = ['inspect', '--format', '{{.State.Running}}', id];
+  const { stdout } = await promisify(execFile)('docker', args);
+  return stdout.trim() === 'true';
+}
+
 /** Copies a file of it to this machine. */
 export async function copyOut(
   container: ServiceContainer,

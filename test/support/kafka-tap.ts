@@ -1,6 +1,9 @@
 /**
  * Reads along in a proxy in front of a broker: stops at a chosen request of Kafka's protocol,
  * before the broker has it, or when the broker has answered it and the client does not know.
+ *
+ * What a lane commits when it opens has no event in it, and does not count: a connection is that of
+ * one lane's producer, and its first transaction is the opening's.
  * Format: a request is its length (int32), its API key (int16) and the rest.
  * https://kafka.apache.org/protocol
  */
@@ -41,10 +44,12 @@ export class KafkaTap {
   readonly join: Join = (client, server) => {
     let rest = Buffer.alloc(0);
     let held: Ordered | null = null;
+    let hasOpened = false;
     client.on('data', (bytes) => {
       rest = Buffer.concat([rest, bytes]);
       for (let frame = firstOf(rest); frame !== null && held === null; ) {
-        held = this.#isMet(frame);
+        if (hasOpened) held = this.#isMet(frame);
+        if (apiOf(frame) === requests.EndTxn) hasOpened = true;
         rest = rest.subarray(frame.length);
         if (held?.when === 'unsent') held.meet();
         else server.write(frame);
@@ -59,13 +64,15 @@ export class KafkaTap {
 
   #isMet(frame: Buffer): Ordered | null {
     const stop = this.#stop;
-    if (stop === null || frame.readInt16BE(4) !== requests[stop.request]) return null;
+    if (stop === null || apiOf(frame) !== requests[stop.request]) return null;
     this.#left -= 1;
     if (this.#left >= 0) return null;
     this.#stop = null;
     return stop;
   }
 }
+
+const apiOf = (frame: Buffer) => frame.readInt16BE(4);
 
 /** A whole request, with its length. */
 function firstOf(bytes: Buffer): Buffer | null {

@@ -6,6 +6,7 @@ import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runCommand } from '../../command.ts';
+import { chooseImages } from '../../demo/services.ts';
 import { leftovers, removeLeftovers } from '../leftovers.ts';
 import { runTests } from '../suites.ts';
 import { summarise } from '../summary.ts';
@@ -15,7 +16,9 @@ import {
   type FaultRun,
   howToBegin,
   isDone,
+  isUnderWay,
   readRun,
+  without,
   writeRun,
 } from './progress.ts';
 import { parseFigures, toMarkdown } from './tables.ts';
@@ -29,11 +32,16 @@ async function run(options: FaultOptions): Promise<number> {
   const files = chooseFiles(filesOf(options.form), options.files);
   if (typeof files === 'string') return refuse(files);
   const earlier = readRun(stateFile);
-  const tree = readTree(root);
-  const beginning = howToBegin(earlier, { ...tree, ...options }, filesOf);
+  if (earlier !== null && isUnderWay(earlier)) {
+    return refuse(`process ${earlier.pid} runs it here; if that is another one: rm ${stateFile}`);
+  }
+  const tested = { ...readTree(root), parts: partsNow() };
+  const beginning = howToBegin(earlier, { ...tested, ...options }, filesOf);
   if (beginning.kind === 'refused') return refuse(beginning.why);
   if (earlier !== null) await removeEarlier(earlier);
-  let state = begin(beginning, tree, options);
+  let state = begin(beginning, tested, options);
+  if (files.every((file) => isDone(state, file))) state = without(state, files);
+  writeRun(stateFile, state); // before its first container
   process.env['OUTBOX_RELAY_TEST_SESSION'] = state.session;
   for (const [index, file] of files.entries()) {
     const place = `${index + 1} of ${files.length}: ${file}`;
@@ -42,7 +50,13 @@ async function run(options: FaultOptions): Promise<number> {
   }
   const left = await leftovers(state.session);
   await removeLeftovers(left);
+  writeRun(stateFile, { ...state, pid: null });
   return tell(state, { left, jsonFile: options.jsonFile });
+}
+
+function partsNow(): string {
+  const { kafka, redis } = chooseImages();
+  return `Node ${process.version}, ${kafka}, ${redis}`;
 }
 
 function refuse(why: string): number {
@@ -59,18 +73,18 @@ async function removeEarlier({ session }: FaultRun): Promise<void> {
 
 function begin(
   beginning: Exclude<Beginning, { kind: 'refused' }>,
-  tree: Tree,
+  tested: Tree & Pick<FaultRun, 'parts'>,
   { form, seed }: FaultOptions,
 ): FaultRun {
   if (beginning.kind === 'resume') {
     process.stdout.write(`going on with seed ${beginning.run.seed}\n`);
-    return beginning.run;
+    return { ...beginning.run, pid: process.pid };
   }
   if (beginning.why !== null) process.stdout.write(`${beginning.why}\n`);
   rmSync(folder, { recursive: true, force: true });
-  const run = { ...tree, form, seed: seed ?? randomInt(2 ** 31), session: randomUUID(), done: {} };
-  writeRun(stateFile, run); // before its first container
-  return run;
+  const { pid } = process;
+  const session = randomUUID();
+  return { ...tested, form, seed: seed ?? randomInt(2 ** 31), session, pid, done: {} };
 }
 
 function filesOf(form: FaultRun['form']): string[] {

@@ -1,7 +1,7 @@
 /**
- * Three brokers, of which one is lost and comes back, again and again: leaders move, those of the
- * transactions' coordinator and of the watermarks, too. A loss counts when a send that was
- * under way before it came to nothing. In the full form only.
+ * Three brokers, of which one is lost and comes back, again and again: leaders move, and the
+ * coordinators of those transactions that it had. A loss counts when a send that was under way
+ * before it came to nothing. In the full form only.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Delivery } from '../../../src/relay/lane-parts.ts';

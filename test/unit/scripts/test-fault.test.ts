@@ -9,8 +9,10 @@ import {
   type FaultRun,
   howToBegin,
   isDone,
+  isUnderWay,
   readRun,
   type Wanted,
+  without,
   writeRun,
 } from '../../../scripts/test/fault/progress.ts';
 import { parseFigures, toMarkdown } from '../../../scripts/test/fault/tables.ts';
@@ -91,10 +93,11 @@ describe('what test:fault tests', () => {
 describe('a run of test:fault', () => {
   const counts = { name: 'a', seconds: 1, passed: 1, failed: 0, skipped: 0 };
   const tree = { commit: 'c1', changes: null };
-  const kept = { form: 'full', seed: 5, session: 's1' } as const;
+  const parts = 'Node v24, kafka:1, redis:1';
+  const kept = { form: 'full', seed: 5, session: 's1', parts, pid: null } as const;
   const run: FaultRun = { ...tree, ...kept, done: { a: counts } };
   const begin = (wanted: Partial<Wanted> = {}, earlier: FaultRun | null = run) => {
-    const given: Wanted = { ...tree, form: 'full', seed: null, resume: true, ...wanted };
+    const given: Wanted = { ...tree, parts, form: 'full', seed: null, resume: true, ...wanted };
     return howToBegin(earlier, given, () => ['a', 'b']);
   };
 
@@ -128,6 +131,7 @@ describe('a run of test:fault', () => {
   it.each([
     [{ commit: 'c2' }, 'another commit'],
     [{ changes: 'h1' }, 'other uncommitted changes'],
+    [{ parts: 'Node v24, kafka:2, redis:1' }, 'another Node or other images'],
   ])('is begun anew for %j, and says what it gives up', (wanted, other) => {
     const why = `the earlier run (--form full --seed 5, 1 of 2 files done) is of ${other}`;
     expect(begin(wanted)).toEqual({ kind: 'anew', why: `${why}: begun anew` });
@@ -147,11 +151,27 @@ describe('a run of test:fault', () => {
 
   it('gives way to another one when it is complete, or has nothing yet', () => {
     const complete = { ...run, done: { a: counts, b: counts } };
-    expect(begin({ seed: 6 }, complete)).toEqual({
-      kind: 'anew',
-      why: expect.stringContaining('complete'),
-    });
+    const anew = { kind: 'anew', why: expect.stringContaining('complete') };
+    // Also to the same: nobody asks for what he is to be told from memory.
+    for (const wanted of [{ seed: 6 }, { seed: 5 }, {}]) {
+      expect(begin(wanted, complete)).toEqual(anew);
+    }
     expect(begin({ seed: 6 }, { ...run, done: {} })).toEqual({ kind: 'anew', why: null });
+  });
+
+  it('is under way as long as its process lives', () => {
+    expect(isUnderWay({ ...run, pid: process.ppid })).toBe(true);
+    const { pid } = spawnSync(process.execPath, ['--version']);
+    expect([null, pid, process.pid].map((one) => isUnderWay({ ...run, pid: one }))).toEqual([
+      false,
+      false,
+      false,
+    ]);
+  });
+
+  it('forgets files that are asked for when all of them have passed', () => {
+    const done = { a: counts, b: counts };
+    expect(without({ ...run, done }, ['b'])).toEqual({ ...run, done: { a: counts } });
   });
 
   it('runs failed files again, and passed ones not', () => {

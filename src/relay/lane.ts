@@ -25,6 +25,11 @@ interface Known {
   readonly holds: Holds;
 }
 
+interface Situation {
+  readonly holds: Holds;
+  readonly cursor: number;
+}
+
 export class LaneDrainer {
   readonly lane: number;
   readonly #parts: LaneParts;
@@ -64,6 +69,7 @@ export class LaneDrainer {
     if (store.readLane(this.lane).paused) return { again: false };
     const lease = await leases.acquire(this.lane);
     if (lease === null) return { again: false };
+    this.#transactions?.claimed(lease);
     let again = false;
     try {
       await onStep('claimed', this.lane);
@@ -96,18 +102,27 @@ export class LaneDrainer {
       this.#lastDrainMs = clock.monotonic();
       if (this.#lastDrainMs - startedMs >= sliceMs) return true;
       if (store.readLane(this.lane).paused) return false;
-      if (!(await this.#agree(lease, via))) return false;
-      const record = store.readLane(this.lane);
-      const holds = await this.#holdsOf(lease, record);
-      if (holds === null) return false;
-      const held = await this.#held.next({ lease, holds, via, signal });
+      const before = await this.#situation(lease, via);
+      if (before === null) return false;
+      const held = await this.#held.next({ lease, holds: before.holds, via, signal });
       if (held === 'leaseLost') return false;
-      const log = await this.#log.next({ lease, holds, cursor: record.cursor, via, signal });
+      // What Kafka has just refused has ended its transaction, and the sender with it.
+      const now = held === 'empty' ? before : await this.#situation(lease, via);
+      if (now === null) return false;
+      const log = await this.#log.next({ lease, ...now, via, signal });
       if (log === 'leaseLost') return false;
       if (log !== 'empty' || held !== 'empty') continue;
-      if (!(await this.#linger(holds, signal))) return false;
+      if (!(await this.#linger(now.holds, signal))) return false;
     }
     return false;
+  }
+
+  /** Where the lane is and what may not pass, with Kafka's consent. `null`: the lease was lost. */
+  async #situation(lease: Lease, via: 'job' | 'sweep'): Promise<Situation | null> {
+    if (!(await this.#agree(lease, via))) return null;
+    const record = this.#parts.store.readLane(this.lane);
+    const holds = await this.#holdsOf(lease, record);
+    return holds === null ? null : { holds, cursor: record.cursor };
   }
 
   /** False: the lease was lost. */

@@ -10,10 +10,12 @@
  */
 import { invariant } from '../core/errors.ts';
 import type { LoggedEvent } from '../core/event.ts';
+import { orderKeyOf } from '../core/lane.ts';
 import type { Hold } from '../outbox/held.ts';
 import type { PartitionAck, Sender, SendFailure, SendOutcome } from '../sink/driver.ts';
 import { type Batch, buildBatch, loadOf, outOfRange, type RecordFault } from './batch.ts';
 import type { GovernorShare } from './governor.ts';
+import type { Holds } from './holds.ts';
 import { LaneJournal, type LaneParts } from './lane-parts.ts';
 import { ledgerOf } from './ledger.ts';
 import { LeftOut, leftBehind } from './left-out.ts';
@@ -195,8 +197,7 @@ export class LogDrain {
     const moved = await this.#journal.persist(() => store.settle(lease, settlement));
     if (!moved) return this.#journal.leaseLost(lease);
     this.#transactions?.settled();
-    const heads = new Set(stepAside.flatMap(({ seq, refusal }) => (refusal?.blocks ? [seq] : [])));
-    for (const { event } of left.faults) if (heads.has(event.seq)) holds.addHead(event);
+    this.#keepHeads(holds, left.faults);
     if (left.faults.length > 0) holds.nextDueAtMs = store.held.nextDueAtMs(this.#lane);
     await onStep('settled', this.#lane);
     this.#eventsMax = Math.min(bounds.events, this.#eventsMax * 2);
@@ -206,6 +207,17 @@ export class LogDrain {
     if (count > 0)
       emitter.emit('delivered', { lane: this.#lane, count, cursor: batch.lastSeq, via });
     return 'sent';
+  }
+
+  /** Also behind a dead one that blocks nobody the next of its key may be waiting. */
+  #keepHeads(holds: Holds, faults: readonly RecordFault[]): void {
+    const { store, refusals } = this.#parts;
+    for (const { event } of faults) {
+      const orderKey = orderKeyOf(event);
+      if (orderKey === null) continue;
+      const key = { topic: event.topic, orderKey: Buffer.from(orderKey) };
+      if (store.held.hasHead(this.#lane, key, refusals)) holds.addHead(event);
+    }
   }
 
   /** What was set aside for a transaction that is not made is taken back first. */

@@ -44,7 +44,7 @@ export class LaneTransactions {
   #sender: TransactionalSender | null = null;
   /** Of the file when the sender was made. */
   #incarnation = '';
-  /** Of the lease that it was opened with, or the next one of ours. */
+  /** Of our last lease. */
   #fence = 0;
   /** Kafka may have a transaction that is not settled here; `null`: the file knows. */
   #doubt: boolean | null = null;
@@ -57,24 +57,25 @@ export class LaneTransactions {
     this.#journal = new LaneJournal(lane, parts);
   }
 
+  /** Of each lease at once: when somebody else had the lane in between, only the file knows. */
+  claimed({ fence }: Lease): void {
+    if (this.#fence !== fence - 1) this.#doubt = null;
+    this.#fence = fence;
+  }
+
   /**
    * Makes this process the only one that can commit for the lane, and the file agree with Kafka.
    * @throws DRAIN_FAILED when Kafka is away, or when only an operator can tell what is true
    */
   async ready(work: TransactionWork): Promise<Readiness> {
-    const { fence } = work.lease;
+    invariant(this.#fence === work.lease.fence, 'a lane is claimed before it is made ready');
     // An operator has given up what Kafka says: from now on it is asked under another name.
     if (this.#sender !== null && this.#parts.store.recovery.incarnation() !== this.#incarnation) {
       await this.#drop();
     }
-    const isOurs = this.#fence === fence || this.#fence === fence - 1;
     const isFresh = this.#parts.clock.monotonic() - this.#markedAtMs < markAgainMs;
-    if (isOurs && isFresh && this.#sender?.isOpen === true && this.#doubt === false) {
-      this.#fence = fence;
-      return 'ready';
-    }
-    if (!isOurs) this.#doubt = null;
-    return this.#open(work);
+    const isOpen = isFresh && this.#sender?.isOpen === true;
+    return isOpen && this.#doubt === false ? 'ready' : this.#open(work);
   }
 
   async #open({ lease, via }: TransactionWork): Promise<Readiness> {
@@ -94,7 +95,6 @@ export class LaneTransactions {
     const marked = await this.#sender.send([], this.#marksNow(), sendTimeoutMs);
     if (marked.kind !== 'acked') return this.#journal.fail(lease, marked, null);
     if (!(await store.recovery.begin(lease))) return this.#journal.leaseLost(lease);
-    this.#fence = lease.fence;
     this.#doubt = false;
     this.#markedAtMs = this.#parts.clock.monotonic();
     return 'reopened';
@@ -110,6 +110,7 @@ export class LaneTransactions {
       transactionalId: `${outboxId}-${this.#lane}`,
       group: `outbox-relay.${outboxId}.${incarnation}`,
       slots: 2 * lanes,
+      ownSlots: [this.#slots.log, this.#slots.held],
     });
   }
 
@@ -154,7 +155,7 @@ export class LaneTransactions {
     return settled ? null : 'leaseLost';
   }
 
-  /** A mark ahead of the file must be of a transaction that this file has begun. */
+  /** A mark ahead of the file must be of the transaction that was begun where the file is now. */
   #logFault(mark: SlotMark | undefined): SendFailure | null {
     if (mark === undefined) return null;
     const { store } = this.#parts;
@@ -162,7 +163,7 @@ export class LaneTransactions {
     if (mark.number <= cursor) return null;
     const { number: seq, from, eventId, aside } = fromMark(mark) ?? unknownWatermark;
     const isOurs =
-      from <= cursor &&
+      from === cursor &&
       store.recovery.idOf(this.#lane, seq) === eventId &&
       store.recovery.countAside(this.#lane, from, seq) >= aside;
     if (isOurs) return null;

@@ -108,6 +108,8 @@ export interface TransactionNames {
   readonly group: string;
   /** Slots of the whole outbox. */
   readonly slots: number;
+  /** Those that this sender marks: what others have is not read. */
+  readonly ownSlots: readonly number[];
 }
 
 /** What Kafka has of a lane, or why that is not known. */

@@ -45,12 +45,14 @@ export class MemoryCoordinator {
     this.#marks.clear();
   }
 
-  open({ transactionalId, group }: TransactionNames): { epoch: number; outcome: OpenOutcome } {
+  open(names: TransactionNames): { epoch: number; outcome: OpenOutcome } {
+    const { transactionalId, group, ownSlots } = names;
     const outage = this.#broker.outage();
     if (outage !== null) return { epoch: 0, outcome: outage };
     const epoch = (this.#epochs.get(transactionalId) ?? 0) + 1;
     this.#epochs.set(transactionalId, epoch);
-    return { epoch, outcome: { kind: 'opened', watermarks: new Map(this.#marks.get(group)) } };
+    const marks = [...(this.#marks.get(group) ?? [])].filter(([slot]) => ownSlots.includes(slot));
+    return { epoch, outcome: { kind: 'opened', watermarks: new Map(marks) } };
   }
 
   isNewest(transactionalId: string, epoch: number): boolean {

@@ -1,12 +1,13 @@
 /** What every driver with transactions promises (src/sink/driver.ts). */
 import { randomUUID } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type {
   SinkRecord,
   SlotMark,
   TransactionalSender,
   TransactionNames,
 } from '../../src/sink/driver.ts';
+import { until } from '../support/wait.ts';
 import type { DriverSubject } from './driver.suite.ts';
 
 const deadlineMs = 20_000;
@@ -23,7 +24,8 @@ export function transactionContract(subject: () => DriverSubject): void {
   };
   const newNames = (): TransactionNames => {
     const id = randomUUID();
-    return { transactionalId: `${id}-0`, group: `outbox-relay.${id}.1`, slots: 4 };
+    const group = `outbox-relay.${id}.1`;
+    return { transactionalId: `${id}-0`, group, slots: 4, ownSlots: [0, 2] };
   };
   const create = (names: TransactionNames, on: 'driver' | 'unreachable' = 'driver') => {
     const sender = subject()[on].createTransactionalSender?.('lane-0', names);
@@ -40,16 +42,24 @@ export function transactionContract(subject: () => DriverSubject): void {
   };
 
   describe('transactions', () => {
+    // A broker makes the topics of its coordinators when it is asked for the first time.
+    beforeAll(async () => {
+      const sender = create(newNames());
+      const isOpened = async () => (await sender.open(deadlineMs)).kind === 'opened';
+      await until('the coordinators are there', isOpened, { timeoutMs: 60_000 });
+      await sender.close();
+    });
+
     it('commit records and marks together, and the next opening reads the marks', async () => {
       const [topic, names] = [await newTopic(), newNames()];
       const [first, second] = [create(names), create(names)];
       expect(await marksOf(first)).toEqual([]);
       const records = [record(topic, 'one'), record(topic, 'two'), record(topic, 'other', 1)];
-      const sent = await first.send(records, [mark(1, 7, 'six 7'), mark(3, 2)], deadlineMs);
+      const sent = await first.send(records, [mark(0, 7, 'six 7'), mark(2, 2)], deadlineMs);
       expect(sent).toMatchObject({ kind: 'acked' });
-      await first.send([record(topic, 'three')], [mark(1, 8, 'seven 8')], deadlineMs);
+      await first.send([record(topic, 'three')], [mark(0, 8, 'seven 8')], deadlineMs);
       await first.close();
-      expect(await marksOf(second)).toEqual([mark(1, 8, 'seven 8'), mark(3, 2)]);
+      expect(await marksOf(second)).toEqual([mark(0, 8, 'seven 8'), mark(2, 2)]);
       await second.close();
       expect((await valuesOf(topic, 4)).sort()).toEqual(['one', 'other', 'three', 'two']);
     });
@@ -94,6 +104,30 @@ export function transactionContract(subject: () => DriverSubject): void {
       expect(sent).toMatchObject({ kind: 'acked' });
       await sender.close();
       expect(await valuesOf(topic, 1)).toEqual(['after it']);
+    });
+
+    it('are opened beside those of another lane, which never rests', async () => {
+      const [topic, names] = [await newTopic(), newNames()];
+      const id = `${names.transactionalId}-other`;
+      const other = create({ ...names, transactionalId: id, ownSlots: [1, 3] });
+      const own = create(names);
+      await marksOf(own);
+      await own.send([record(topic, 'own')], [mark(0, 1)], deadlineMs);
+      await marksOf(other);
+      let isOpened = false;
+      const work = async () => {
+        for (let number = 1; !isOpened; number += 1) {
+          const sent = await other.send([record(topic, 'x', 1)], [mark(1, number)], deadlineMs);
+          if (sent.kind !== 'acked') throw new Error(`not sent: ${sent.code}: ${sent.message}`);
+        }
+      };
+      const working = work();
+      const marks = await marksOf(own).finally(() => {
+        isOpened = true;
+      });
+      await working;
+      expect(marks).toEqual([mark(0, 1)]);
+      await Promise.all([own.close(), other.close()]);
     });
 
     it('may have marks alone, and each group has its own', async () => {

@@ -76,6 +76,8 @@ export class RelayWorld {
   bench: RelayBench;
   readonly #options: BenchOptions;
   readonly appended: string[] = [];
+  /** What was taken for impossible, and came all the same. */
+  readonly broken: string[] = [];
   readonly #refused = new Set<string>();
   readonly #closed = new Set<string>();
   /** Of the next commits, in their order. */
@@ -85,8 +87,15 @@ export class RelayWorld {
     const retry = { retries: 1_000, delayMs: 1_000 };
     this.#options = { lanes: 2, batchEvents: 2, retry, ...options };
     this.bench = new RelayBench(this.#options);
+    this.#listen();
     this.bench.driver.interceptCommits(() => this.#faults.shift() ?? null);
     this.bench.driver.interceptSends(async (records) => this.#answer(records));
+  }
+
+  #listen(): void {
+    this.bench.emitter.on('warning', ({ code, message }) => {
+      if (code === 'INVARIANT_BROKEN') this.broken.push(message);
+    });
   }
 
   #answer(records: readonly SinkRecord[]): SendFailure | null {
@@ -152,6 +161,7 @@ export class RelayWorld {
     const next = new RelayBench({ ...this.#options, beside: this.bench });
     await this.bench.stop();
     this.bench = next;
+    this.#listen();
     await next.core.start();
   }
 

@@ -39,7 +39,7 @@ export function indexOf(shm: Buffer | null, salts: Buffer): WalIndex | null {
   return { committed, copied, databasePages, ...made };
 }
 
-/** Pages that were committed and that the file has not, whatever became of the log; 0: all is in it. */
+/** Pages that were committed and are in the log alone, whatever became of it. */
 export function pagesOnlyInLog(shm: Buffer): number {
   const index = indexOf(shm, saltsIn(shm));
   return index === null ? 0 : index.committed - index.copied;

@@ -58,7 +58,8 @@ export class SqliteRecoveryStore implements RecoveryStore {
           AND NOT EXISTS (SELECT 1 FROM outbox_held AS h WHERE h.seq = outbox_events.seq)`)
       .pluck();
     this.#pass = db.prepare(`
-      UPDATE outbox_lanes SET cursor = @seq, delivered = delivered + @delivered
+      UPDATE outbox_lanes SET cursor = @seq, delivered = delivered + @delivered,
+        failures = 0, last_error = NULL
       WHERE lane = @lane AND cursor < @seq`);
     this.#takeBack = db.prepare('DELETE FROM outbox_held WHERE lane = ? AND seq > ?');
     this.#takenBack = db.prepare(`

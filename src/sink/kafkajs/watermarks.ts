@@ -37,16 +37,17 @@ async function partitionsNow(admin: Admin): Promise<number> {
   }
 }
 
-/** By slot; kafkajs says -1 for none. */
+/** By slot, its own alone: other lanes' move all the time. kafkajs says -1 for none. */
 export async function readWatermarks(
   admin: Admin,
-  { group }: TransactionNames,
+  { group, ownSlots }: TransactionNames,
 ): Promise<ReadonlyMap<number, SlotMark>> {
   const topics = await admin.fetchOffsets({ groupId: group, topics: [watermarkTopic] });
   const found = new Map<number, SlotMark>();
   for (const { partition: slot, offset, metadata } of topics[0]?.partitions ?? []) {
     const number = Number(offset);
-    if (number >= 0) found.set(slot, { slot, number, note: metadata ?? '' });
+    if (number >= 0 && ownSlots.includes(slot))
+      found.set(slot, { slot, number, note: metadata ?? '' });
   }
   return found;
 }

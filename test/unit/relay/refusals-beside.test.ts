@@ -228,3 +228,21 @@ it('a clock that is set back does not keep an old stop from being asked', async 
   await bench.clock.advance(60_000);
   expect(bench.written('orders')).toEqual(['k:1']);
 });
+
+it('with order continue nothing passes what goes on behind one that is dead at once', async () => {
+  let failures = 1;
+  await start({ order: 'continue', retry: { retries: 0 }, batchEvents: 2 }, (records) => {
+    return has(records, 'a:2') && failures-- > 0 ? timedOut : null;
+  });
+  for (const [text, partition] of [
+    ['a:1', 99],
+    ['a:2', null],
+    ['a:3', null],
+  ] as const) {
+    const [key, value] = [Buffer.from('a'), Buffer.from(text)];
+    bench.outbox.appender.append([encodedEvent({ topic: 'orders', partition, key, value })]);
+  }
+  await bench.clock.advance(30_000);
+  expect(failures).toBe(-1);
+  expect(bench.written('orders')).toEqual(['a:2', 'a:3']);
+});

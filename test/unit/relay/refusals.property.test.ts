@@ -13,6 +13,7 @@ async function run(todo: readonly Step[], delivery: Delivery): Promise<RelayWorl
   const held = world.bench.sql('SELECT seq, state FROM outbox_held');
   const summary = world.bench.store.summary();
   await world.bench.stop();
+  expect(world.broken).toEqual([]);
   expect(held).toEqual([]);
   expect(summary).toMatchObject({ pending: 0, held: 0, delivered: world.appended.length });
   return world;

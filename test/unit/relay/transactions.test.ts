@@ -85,6 +85,7 @@ describe('a commit of the log', () => {
       await restart();
       await bench.clock.advance(1_000);
       expect(bench.written('orders')).toEqual(['a:1', 'b:2']);
+      expect(bench.store.readLane(0)).toMatchObject({ cursor: 2, failures: 0, failure: null });
       await restart();
       expect(open()).toBe(0);
     },
@@ -244,6 +245,35 @@ describe('watermarks', () => {
     await bench.clock.advance(60_000);
     expect(failed[0]).toMatchObject({ failure: { code: 'WATERMARK_MISSING' } });
     expect(bench.written('orders')).toEqual(['a:1']);
+  });
+
+  it('of a batch that a relay without transactions has begun anew stop the lane', async () => {
+    faults = ['unheard'];
+    isLast = true;
+    bench.appendKeyed('orders', 'a:1', 'a:2', 'a:3');
+    await bench.core.start();
+    await bench.clock.advance(500);
+    await bench.stop();
+    bench.sql('UPDATE outbox_lanes SET cursor = 1, delivered = 1'); // it has delivered one
+    await restart();
+    const failed = bench.listen('laneFailed');
+    await bench.clock.advance(5_000);
+    expect(failed[0]).toMatchObject({ failure: { code: 'WATERMARK_AHEAD' } });
+    expect(bench.store.readLane(0).cursor).toBe(1);
+  });
+
+  it('are not needed after an outage that began between two transactions', async () => {
+    bench.appendKeyed('orders', 'a:1');
+    await bench.core.start();
+    await bench.clock.advance(100);
+    bench.driver.goAway();
+    bench.appendKeyed('orders', 'a:2');
+    await bench.clock.advance(60_000);
+    await bench.stop();
+    bench.driver.forgetWatermarks();
+    await restart();
+    await bench.clock.advance(5_000);
+    expect(bench.written('orders')).toEqual(['a:1', 'a:2']);
   });
 
   it('are committed again each day, as Kafka forgets them after seven', async () => {

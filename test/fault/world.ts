@@ -129,13 +129,11 @@ export class World {
 
   /** Resolves when this relay owns a lane and has something to send there. */
   async isBusy(index: number): Promise<void> {
-    const isOnIt = () => isUnderWay(this.scene.db, lanesOwned(this.relay(index).lines));
-    const goOn = () => {
-      if (isOnIt()) return true;
-      if (this.status().pending === 0) this.scene.enqueue(eventsToGoOn);
-      return false;
+    const isOnIt = () => {
+      if (this.status().pending < eventsToGoOn / 2) this.scene.enqueue(eventsToGoOn);
+      return isUnderWay(this.scene.db, lanesOwned(this.relay(index).lines));
     };
-    await until(`relay ${index} owns a lane`, goOn, { timeoutMs: drainedMsMax, everyMs: 1 });
+    await until(`relay ${index} owns a lane`, isOnIt, { timeoutMs: drainedMsMax, everyMs: 1 });
   }
 
   status(): OutboxStatus {

@@ -7,6 +7,7 @@ import { openStatus, type StatusReader } from '../../src/index.ts';
 import { Child } from '../support/child.ts';
 import { KafkaBroker } from '../support/kafka.ts';
 import { KafkaTap, type RequestName, requests, type Stop } from '../support/kafka-tap.ts';
+import { endsLostBy } from '../support/lost-ends.ts';
 import { freePort } from '../support/ports.ts';
 import { TcpProxy } from '../support/proxy.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
@@ -104,9 +105,11 @@ describe('a transaction', () => {
       await drained();
     }
     const { examples, ...facts } = await scene.account(kafka.committed);
+    const endsLost = await endsLostBy(kafka.container);
     report('broker kills in a transaction', {
-      ...{ seed: chance.seed, kills: answered.length, ...facts },
+      ...{ seed: chance.seed, kills: answered.length, ...facts, endsLost },
     });
-    expect({ ...facts, examples }).toMatchObject(once);
+    expect({ ...facts, examples }).toMatchObject(allDelivered);
+    expect(facts.duplicated).toBeLessThanOrEqual(endsLost * options.batchEvents);
   });
 });

@@ -13,6 +13,8 @@ import type {
 import { createKafkaJsDriver } from '../../src/sink/kafkajs/driver.ts';
 import type { Scene } from '../support/scene.ts';
 
+export const batchEvents = 200;
+
 export interface Watched {
   readonly relay: Relay;
   readonly driver: WatchedDriver;
@@ -25,7 +27,7 @@ export async function startWatched(
   delivery: Delivery,
 ): Promise<Watched> {
   const drivers: WatchedDriver[] = [];
-  const options = { delivery, createTopics: 'never', batchEvents: 200 } as const;
+  const options = { delivery, createTopics: 'never', batchEvents } as const;
   const relay = scene.relay(address, options, {
     createDriver: (config) => {
       const driver = WatchedDriver.of(config);

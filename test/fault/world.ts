@@ -16,6 +16,7 @@ import { isUnderWay, lanesOwned } from './ownership.ts';
 
 /** Short, so that a relay that is frozen longer loses its lanes within a round. */
 export const leaseMs = 3_000;
+export const batchEvents = 50;
 const drainedMsMax = 120_000;
 /** About as fast as the relays send, so that they are seldom without work. */
 const writingEveryMs = 10;
@@ -64,7 +65,7 @@ export class World {
   startRelay(index: number): void {
     const given = {
       ...{ db: this.scene.db, brokers: [this.network.address], redis: this.redis.url },
-      ...{ delivery: this.#delivery, createTopics: 'never', batchEvents: 50 },
+      ...{ delivery: this.#delivery, createTopics: 'never', batchEvents },
       ...{ leaseMs, sendTimeoutMs: 2_000, retry: { retries: 3, delayMs: 500 } },
     };
     const args = [JSON.stringify(given)];

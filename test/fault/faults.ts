@@ -110,7 +110,6 @@ export const faults: readonly Fault[] = [
     name: 'connections reset',
     begin: async ({ network }) => network.reset(),
     end: async () => {},
-    breaksSends: true,
     lastsMs: 0,
   },
   {

@@ -212,11 +212,14 @@ export class LaneTransactions {
     await sender?.close();
   }
 
-  /** Gives the connection up, and says that nothing is in doubt when that is so. */
+  /**
+   * Gives the connection up, and says that nothing is in doubt when that is so. A sender in doubt
+   * has none, and knows what may have to be ended.
+   */
   async rest(): Promise<void> {
     const sender = this.#sender;
+    if (sender === null || sender.inDoubt) return;
     this.#sender = null;
-    if (sender === null) return;
     const [fence, settled] = [this.#fence, this.#doubt === false];
     await sender.close();
     if (settled) await this.#parts.store.recovery.end(this.#lane, fence);

@@ -9,6 +9,11 @@
  * would use sequence numbers again, and after a failed commit refuses everything (tulios/kafkajs
  * #1275). Its own retry is off; with it a part of the batch could be written by a later try.
  *
+ * A commit whose answer nobody heard, and that the watermarks do not have, is ended once more: a
+ * broker that was killed may have noted it as complete without an end in the partitions (seen with
+ * Kafka 4.3.1), and the next commit would make its records visible beside those sent again. An
+ * aborted transaction of the same producer in the same partitions is its end, too.
+ *
  * The watermark goes first: AddOffsetsToTxn is where Kafka says CONCURRENT_TRANSACTIONS for a
  * moment after each commit, and that can be asked again, as nothing is written yet.
  */
@@ -24,7 +29,7 @@ import type {
   TransactionalSender,
   TransactionNames,
 } from '../driver.ts';
-import { Client, compressionOf, type KafkaJsOptions, type Producer } from './client.ts';
+import { type Admin, Client, compressionOf, type KafkaJsOptions, type Producer } from './client.ts';
 import { coverage, groupByTopic, leaderless, nullHeader } from './sender.ts';
 import { areEqual, ensureWatermarks, readWatermarks, watermarkTopic } from './watermarks.ts';
 
@@ -37,6 +42,10 @@ const transactionMsMin = 10_000;
 const closeMs = 1_000;
 
 type Transaction = Awaited<ReturnType<Producer['transaction']>>;
+interface Work {
+  readonly records: readonly SinkRecord[];
+  readonly marks: readonly SlotMark[];
+}
 type Phase = 'marking' | 'sending' | 'committing';
 
 export class KafkaJsTransactionalSender implements TransactionalSender {
@@ -46,7 +55,8 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
   readonly #onClosed: () => void;
   #client: Client | null = null;
   #producer: Producer | null = null;
-  #inDoubt = false;
+  /** What was to be committed last, until Kafka has answered. */
+  #doubtful: Work | null = null;
 
   constructor(
     options: KafkaJsOptions,
@@ -64,7 +74,7 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
   }
 
   get inDoubt(): boolean {
-    return this.#inDoubt;
+    return this.#doubtful !== null;
   }
 
   async open(deadlineMs: number): Promise<OpenOutcome> {
@@ -88,20 +98,56 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
       await admin.connect();
       await ensureWatermarks(admin, this.#names.slots);
       const producer = await this.#connect(client, deadlineMs);
-      let watermarks = await readWatermarks(admin, this.#names);
-      for (;;) {
-        await pause(this.#options.clock, agreeMs);
-        const again = await readWatermarks(admin, this.#names);
-        if (areEqual(watermarks, again)) break;
-        watermarks = again;
-      }
+      const watermarks = await this.#agreed(admin);
+      const isEnded = await this.#endDoubtful(producer, watermarks, deadlineMs);
+      const newest = isEnded ? producer : await this.#connect(client, deadlineMs);
       invariant(this.#client === client, 'one opening at a time');
-      this.#producer = producer;
-      this.#inDoubt = false;
+      this.#producer = newest;
+      this.#doubtful = null;
       return watermarks;
     } finally {
       admin.disconnect().catch(() => {}); // with the sockets cut it has nothing to wait for
     }
+  }
+
+  async #agreed(admin: Admin): Promise<ReadonlyMap<number, SlotMark>> {
+    let watermarks = await readWatermarks(admin, this.#names);
+    for (;;) {
+      await pause(this.#options.clock, agreeMs);
+      const again = await readWatermarks(admin, this.#names);
+      if (areEqual(watermarks, again)) return watermarks;
+      watermarks = again;
+    }
+  }
+
+  /** Whether the producer can go on: one that has aborted cannot. */
+  async #endDoubtful(
+    producer: Producer,
+    watermarks: ReadonlyMap<number, SlotMark>,
+    deadlineMs: number,
+  ): Promise<boolean> {
+    const work = this.#doubtful;
+    if (work === null || work.records.length === 0) return true;
+    if (work.marks.every(({ slot, number }) => watermarks.get(slot)?.number === number))
+      return true;
+    try {
+      const transaction = await producer.transaction();
+      await this.#mark(producer, transaction, work.marks);
+      await transaction.sendBatch(this.#batchOf(work.records, deadlineMs));
+      await transaction.abort();
+    } catch (error) {
+      const { kind, message } = classify(error);
+      if (kind === 'outage' || kind === 'unknown' || kind === 'fenced') throw error;
+      // Its topic is gone, or takes no more: the lane must not wait for that.
+      this.#options.onWarning?.('TRANSACTION_NOT_ENDED', message, error);
+    }
+    producer.disconnect().catch(() => {}); // clears its timers
+    return false;
+  }
+
+  #batchOf(records: readonly SinkRecord[], deadlineMs: number) {
+    const compression = compressionOf(this.#options.compression ?? 'none');
+    return { acks: -1, timeout: deadlineMs, compression, topicMessages: groupByTopic(records) };
   }
 
   async #connect(client: Client, deadlineMs: number): Promise<Producer> {
@@ -144,12 +190,7 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
 
   async #try(
     producer: Producer,
-    work: {
-      readonly records: readonly SinkRecord[];
-      readonly marks: readonly SlotMark[];
-      readonly deadlineMs: number;
-      readonly progress: { phase: Phase };
-    },
+    work: Work & { readonly deadlineMs: number; readonly progress: { phase: Phase } },
   ): Promise<SendOutcome> {
     const { records, marks, deadlineMs, progress } = work;
     const transaction = await producer.transaction();
@@ -157,18 +198,16 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
     let outcome: SendOutcome = { kind: 'acked', acks: [] };
     if (records.length > 0) {
       progress.phase = 'sending';
-      const compression = compressionOf(this.#options.compression ?? 'none');
-      const topicMessages = groupByTopic(records);
-      const options = { acks: -1, timeout: deadlineMs, compression };
-      outcome = coverage(records, await transaction.sendBatch({ ...options, topicMessages }));
+      const acks = await transaction.sendBatch(this.#batchOf(records, deadlineMs));
+      outcome = coverage(records, acks);
       if (outcome.kind !== 'acked') return outcome;
     }
     // The deadline may have passed while this went on: nobody waits for it any more.
     invariant(this.#producer === producer, 'the sender was not given up meanwhile');
     progress.phase = 'committing';
-    this.#inDoubt = true;
+    this.#doubtful = { records, marks };
     await transaction.commit();
-    this.#inDoubt = false;
+    if (this.#producer === producer) this.#doubtful = null;
     return outcome;
   }
 
@@ -198,7 +237,7 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
     this.#discard();
     const told = phase === 'sending' ? failure : noRefusal(failure);
     if (told.kind === 'fenced') return told;
-    if (this.#inDoubt) return { ...told, kind: 'unknown' };
+    if (this.inDoubt) return { ...told, kind: 'unknown' };
     // Nothing but the records themselves may be what a bug is about.
     const isElsewhere = told.kind === 'bug' && phase !== 'sending';
     return told.kind === 'unknown' || isElsewhere ? { ...told, kind: 'outage' } : told;

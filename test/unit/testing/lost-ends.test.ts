@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { lostEnds } from '../../support/lost-ends.ts';
 
 const tries = (id: string) =>
-  `INFO Sending txn markers for TransactionalIdCoordinatorEpochAndTransitMetadata(${id},14,COMMIT,…`;
+  `INFO Sending txn markers for TransactionalIdCoordinatorEpochAndTransit(${id},14,COMMIT,…`;
 const skips = (id: string) =>
   "INFO Couldn't find leader endpoint for partitions Set(orders-0) while trying to send " +
   `transaction markers for ${id}, these partitions are likely deleted already and hence …`;

@@ -5,6 +5,7 @@
 import { closeSync, copyFileSync, fsyncSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Producer } from 'kafkajs';
+import { isWatermarkFault } from '../../src/core/watermark-fault.ts';
 import { createRelay, openOperator, openOutbox } from '../../src/index.ts';
 import { sendAll } from './bare.ts';
 import { rawEvent, rawEvents } from './events.ts';
@@ -131,7 +132,7 @@ export async function drainFrom(
     });
     // Nothing but an operator ends such a wait.
     relay.on('laneFailed', ({ failure }) => {
-      if (failure.code.startsWith('WATERMARK_')) reject(new Error(failure.message));
+      if (isWatermarkFault(failure.code)) reject(new Error(failure.message));
     });
   });
   const startedMs = performance.now();

@@ -10,7 +10,7 @@
  *   heldSettled …            : delivered events are gone from the held ones, in one transaction
  *                              with the next head of their key.
  */
-import type { HeldEvent, LedgerEntry, Stop } from '../outbox/held.ts';
+import type { HeldEvent, LedgerEntry, Stop, TopicKey } from '../outbox/held.ts';
 import type { SendFailure } from '../sink/driver.ts';
 import { type Batch, buildBatch, outOfRange } from './batch.ts';
 import { DeadLetters } from './dead-letters.ts';
@@ -210,12 +210,8 @@ export class HeldDrain {
   /** A key without a head any more is free: what comes of it goes straight on. */
   #freeKeys({ holds }: HeldWork, events: readonly HeldEvent[]): void {
     const { store, refusals } = this.#parts;
-    for (const event of events) {
-      const { orderKey, topic } = event;
-      if (orderKey === null || !holds.hasHead(event)) continue;
-      if (store.held.hasHead(this.#lane, { topic, orderKey }, refusals)) continue;
-      holds.removeHead(event);
-    }
+    const isHead = (key: TopicKey) => store.held.hasHead(this.#lane, key, refusals);
+    for (const event of events) if (holds.hasHead(event)) holds.follow(event, isHead);
   }
 
   #halve(batch: Batch): Progress {

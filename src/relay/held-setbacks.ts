@@ -93,15 +93,12 @@ export class HeldSetbacks {
     const { clock, emitter, refusals, store } = this.#parts;
     const { code, message, mayDie = true } = fault;
     const event = fault.event as HeldEvent;
-    const { seq, topic, orderKey } = event;
+    const { seq, topic } = event;
     const before = { seq, code, message, attempts: event.attempts, mayDie };
     const refusal = refuse({ ...before, atMs: clock.now() }, event, refusals);
     const progress = await this.#sends.change(work, { refusal });
     if (progress === 'leaseLost') return progress;
-    const key = orderKey === null ? null : { topic, orderKey };
-    if (key !== null && store.held.hasHead(this.#sends.lane, key, refusals))
-      work.holds.addHead(event);
-    else work.holds.removeHead(event);
+    work.holds.follow(event, (key) => store.held.hasHead(this.#sends.lane, key, refusals));
     const { dead } = refusal;
     const attempts = event.attempts + 1;
     emitter.emit('refused', { lane: this.#sends.lane, seq, topic, code, message, attempts, dead });

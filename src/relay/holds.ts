@@ -3,7 +3,7 @@
  * topics. Only the lane's drain adds to it; after an operator's act it is read again.
  */
 import { orderKeyOf } from '../core/lane.ts';
-import type { LaneHolds, Stop } from '../outbox/held.ts';
+import type { LaneHolds, Stop, TopicKey } from '../outbox/held.ts';
 
 interface Passing {
   readonly topic: string;
@@ -74,6 +74,14 @@ export class Holds {
     if (keys === undefined) return false;
     const orderKey = orderKeyOf(event);
     return orderKey !== null && keys.has(nameOf(orderKey));
+  }
+
+  /** Has a head of its key exactly when the file has one. */
+  follow(event: Passing, isHead: (key: TopicKey) => boolean): void {
+    const orderKey = orderKeyOf(event);
+    if (orderKey === null) return;
+    if (isHead({ topic: event.topic, orderKey: Buffer.from(orderKey) })) this.addHead(event);
+    else this.removeHead(event);
   }
 
   addHead(event: Passing): void {

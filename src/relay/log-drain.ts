@@ -10,12 +10,10 @@
  */
 import { invariant } from '../core/errors.ts';
 import type { LoggedEvent } from '../core/event.ts';
-import { orderKeyOf } from '../core/lane.ts';
-import type { Hold } from '../outbox/held.ts';
+import type { Hold, TopicKey } from '../outbox/held.ts';
 import type { PartitionAck, Sender, SendFailure, SendOutcome } from '../sink/driver.ts';
 import { type Batch, buildBatch, loadOf, outOfRange, type RecordFault } from './batch.ts';
 import type { GovernorShare } from './governor.ts';
-import type { Holds } from './holds.ts';
 import { LaneJournal, type LaneParts } from './lane-parts.ts';
 import { ledgerOf } from './ledger.ts';
 import { LeftOut, leftBehind } from './left-out.ts';
@@ -182,7 +180,7 @@ export class LogDrain {
 
   /** @param answer what Kafka said: that it took them all, or no to the one record of the batch */
   async #settle({ work, batch, aside }: Sent, answer: Answer): Promise<Progress> {
-    const { emitter, bounds, onStep, store } = this.#parts;
+    const { emitter, bounds, onStep, refusals, store } = this.#parts;
     const { lease, via, holds } = work;
     const acked = 'acks' in answer;
     const delivered = acked ? batch.records.length : 0;
@@ -197,7 +195,9 @@ export class LogDrain {
     const moved = await this.#journal.persist(() => store.settle(lease, settlement));
     if (!moved) return this.#journal.leaseLost(lease);
     this.#transactions?.settled();
-    this.#keepHeads(holds, left.faults);
+    // Also behind a dead one that blocks nobody the next of its key may be waiting.
+    const isHead = (key: TopicKey) => store.held.hasHead(this.#lane, key, refusals);
+    for (const { event } of left.faults) holds.follow(event, isHead);
     if (left.faults.length > 0) holds.nextDueAtMs = store.held.nextDueAtMs(this.#lane);
     await onStep('settled', this.#lane);
     this.#eventsMax = Math.min(bounds.events, this.#eventsMax * 2);
@@ -207,17 +207,6 @@ export class LogDrain {
     if (count > 0)
       emitter.emit('delivered', { lane: this.#lane, count, cursor: batch.lastSeq, via });
     return 'sent';
-  }
-
-  /** Also behind a dead one that blocks nobody the next of its key may be waiting. */
-  #keepHeads(holds: Holds, faults: readonly RecordFault[]): void {
-    const { store, refusals } = this.#parts;
-    for (const { event } of faults) {
-      const orderKey = orderKeyOf(event);
-      if (orderKey === null) continue;
-      const key = { topic: event.topic, orderKey: Buffer.from(orderKey) };
-      if (store.held.hasHead(this.#lane, key, refusals)) holds.addHead(event);
-    }
   }
 
   /** What was set aside for a transaction that is not made is taken back first. */

@@ -74,7 +74,7 @@ export class LaneTransactions {
       await this.#drop();
     }
     const isFresh = this.#parts.clock.monotonic() - this.#markedAtMs < markAgainMs;
-    const isOpen = isFresh && this.#sender?.isOpen === true;
+    const isOpen = isFresh && this.#sender?.isOpen === true && !this.#sender.isCut;
     return isOpen && this.#doubt === false ? 'ready' : this.#open(work);
   }
 
@@ -213,16 +213,20 @@ export class LaneTransactions {
   }
 
   /**
-   * Gives the connection up, and says that nothing is in doubt when that is so. A sender in doubt
-   * has none, and knows what may have to be ended.
+   * Gives the connection up, and says that nothing is in doubt when that is so. A sender that has
+   * lost its connection is kept: it knows what Kafka may have lost with it.
    */
   async rest(): Promise<void> {
     const sender = this.#sender;
     if (sender === null || sender.inDoubt) return;
-    this.#sender = null;
     const [fence, settled] = [this.#fence, this.#doubt === false];
-    await sender.close();
-    if (settled) await this.#parts.store.recovery.end(this.#lane, fence);
+    if (sender.isOpen && !sender.isCut) {
+      this.#sender = null;
+      await sender.close();
+    }
+    if (!settled) return;
+    this.#doubt = null; // the file says so from now on
+    await this.#parts.store.recovery.end(this.#lane, fence);
   }
 }
 

@@ -122,13 +122,18 @@ export interface TransactionalSender {
   /** Whether {@link TransactionalSender.send} is legal: opened, and nothing has failed since. */
   readonly isOpen: boolean;
   /**
+   * Whether a connection has ended since it was opened. Its broker may have been killed with the
+   * last commit and be back: only another opening tells what has become of that.
+   */
+  readonly isCut: boolean;
+  /**
    * Whether the last send has asked for its commit and not heard of it: Kafka may have it or not.
    * The next opening settles that, one way or the other.
    */
   readonly inDoubt: boolean;
   /**
-   * Takes the place of every other sender with this id, settles what that one left open, and
-   * tells the watermarks. Makes the topic of the watermarks if need be. Waits at most `deadlineMs`.
+   * Takes the place of every other sender with this id, settles what that one left open, sends
+   * once more what Kafka has acknowledged to this one and lost, and tells the watermarks. Makes the topic of the watermarks if need be. Waits at most `deadlineMs`.
    */
   open(deadlineMs: number): Promise<OpenOutcome>;
   /**

@@ -95,6 +95,10 @@ export class MemoryTransactionalSender implements TransactionalSender {
     return this.#isOpen;
   }
 
+  get isCut(): boolean {
+    return false;
+  }
+
   get inDoubt(): boolean {
     return this.#inDoubt;
   }

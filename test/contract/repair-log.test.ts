@@ -1,4 +1,5 @@
 /** A log of changes that is damaged or left over: what it can still tell, and what it cannot. */
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -229,6 +230,25 @@ describe('a repair of a damaged log that is killed', () => {
     expect([file.accepted.filter((id) => !known.has(id)), left()]).toEqual([[], []]);
   });
 
+  it('and whose file was written to since, is left as it is by a dry run', async () => {
+    await killedAt('logGone');
+    await file.accept(1);
+    // The lock of the killed repair goes, as any lock that was held.
+    const names = () =>
+      readdirSync(file.folder).filter((name) => !/-repair(-journal)?$/.test(name));
+    const content = () =>
+      names().map((name) => [name, hashOf(file.bytes(join(file.folder, name)))]);
+    const before = content();
+    const [fresh] = left().filter((name) => name.endsWith('-new'));
+    const bytes = file.bytes(join(file.folder, String(fresh)));
+    repairFile(file.path, { dryRun: true });
+    expect(content()).toEqual(before);
+    repairFile(file.path);
+    const aside = readdirSync(file.folder).find((name) => name.endsWith('-repaired'));
+    expect(file.bytes(join(file.folder, String(aside))).equals(bytes)).toBe(true);
+    expect(left()).toEqual([]);
+  });
+
   it('when a log without a legal start was all there was, is gone on with', async () => {
     await commits(0);
     rmSync(file.path);
@@ -242,6 +262,7 @@ describe('a repair of a damaged log that is killed', () => {
 });
 
 const allIds = 'SELECT id FROM outbox_events';
+const hashOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 describe('what a commit that a power cut took has left in the log', () => {
   /** SQLite has dropped it, and has gone on: a smaller commit stands before what is left of it. */

@@ -123,6 +123,9 @@ export class WatchedDriver implements Driver {
       get isOpen() {
         return sender.isOpen;
       },
+      get isCut() {
+        return sender.isCut;
+      },
       get inDoubt() {
         return sender.inDoubt;
       },

@@ -1,6 +1,7 @@
 /**
  * Reads along in a proxy in front of a broker: stops at a chosen request of Kafka's protocol,
- * before the broker has it, or when the broker has answered it and the client does not know.
+ * before the broker has it, or when the broker has answered it and the client does not know; or
+ * answers an EndTxn in its place.
  *
  * What a lane commits when it opens has no event in it, and does not count: a connection is that of
  * one lane's producer, and its first transaction is the opening's.
@@ -21,7 +22,8 @@ export type RequestName = keyof typeof requests;
 
 export interface Stop {
   readonly request: RequestName;
-  readonly when: 'unsent' | 'unanswered';
+  /** `forged`: the broker does not have it, and the client is told that it has. */
+  readonly when: 'unsent' | 'unanswered' | 'forged';
   /** So many of them pass first. */
   readonly skip: number;
 }
@@ -51,8 +53,9 @@ export class KafkaTap {
         if (hasOpened) held = this.#isMet(frame);
         if (apiOf(frame) === requests.EndTxn) hasOpened = true;
         rest = rest.subarray(frame.length);
-        if (held?.when === 'unsent') held.meet();
-        else server.write(frame);
+        if (held?.when === 'forged') client.write(successOf(frame));
+        if (held === null || held.when === 'unanswered') server.write(frame);
+        else held.meet();
         frame = firstOf(rest);
       }
     });
@@ -73,6 +76,14 @@ export class KafkaTap {
 }
 
 const apiOf = (frame: Buffer) => frame.readInt16BE(4);
+
+/** Of EndTxn, before its version 3: correlation id (int32), throttle time (int32), error (int16). */
+function successOf(request: Buffer): Buffer {
+  const answer = Buffer.alloc(14);
+  answer.writeInt32BE(10, 0);
+  request.copy(answer, 4, 8, 12);
+  return answer;
+}
 
 /** A whole request, with its length. */
 function firstOf(bytes: Buffer): Buffer | null {

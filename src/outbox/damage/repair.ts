@@ -2,8 +2,10 @@
  * Repairs a damaged file: what can be read goes into a new one, the old one is set aside.
  *
  * Nothing is ever written to the old file. All work is done on copies beside it, which the next
- * repair removes when this one was killed; then the new file takes the name ({@link replace}).
+ * repair removes when this one was killed; then the new file takes the name ({@link replace}). A
+ * dry run removes its own copies alone.
  */
+import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../core/clock.ts';
@@ -26,7 +28,13 @@ import { findFaults, findOwnFaults } from './faults.ts';
 import { finish, makeFresh } from './fresh-file.ts';
 import { ReadableCopy } from './readable-copy.ts';
 import { putInPlace, type RepairStep, replace } from './replacement.ts';
-import { findUnfinished, recordSuffix, scratchPrefix, type Unfinished } from './unfinished.ts';
+import {
+  findUnfinished,
+  recordSuffix,
+  scratchPrefix,
+  setOutdatedAside,
+  type Unfinished,
+} from './unfinished.ts';
 
 export type { RepairStep } from './replacement.ts';
 
@@ -106,13 +114,15 @@ class Repair {
     this.#path = path;
     this.#options = options;
     const time = new Date(options.clock.now()).toISOString().replaceAll(/[-:]|\.\d+/g, '');
-    this.#scratch = `${path}.repairing-${time}`;
+    // A dry run leaves those of a killed repair, which may have begun in the same second.
+    this.#scratch = `${path}.repairing-${time}-${randomUUID().slice(0, 8)}`;
     this.#damaged = freeName(`${path}.damaged-${time}`);
   }
 
   run(): Repaired {
     const unfinished = findUnfinished(this.#path); // by a repair that was killed
-    if (unfinished !== null && this.#options.dryRun) return this.#outcomeOf(unfinished);
+    if (this.#options.dryRun) return this.#dryRun(unfinished);
+    setOutdatedAside(this.#path);
     this.#removeScratch(unfinished);
     this.#refuseInUse();
     if (unfinished !== null) this.#finish(unfinished);
@@ -120,6 +130,16 @@ class Repair {
       return unfinished === null ? this.#work() : this.#outcomeOf(unfinished);
     } finally {
       this.#removeScratch();
+    }
+  }
+
+  #dryRun(unfinished: Unfinished | null): Repaired {
+    if (unfinished !== null) return this.#outcomeOf(unfinished);
+    this.#refuseInUse();
+    try {
+      return this.#work();
+    } finally {
+      this.#removeOwnScratch();
     }
   }
 
@@ -241,10 +261,17 @@ class Repair {
   #removeScratch(unfinished: Unfinished | null = null): void {
     const isNeeded = (file: string) =>
       unfinished !== null && (file === unfinished.fresh || file.endsWith(recordSuffix));
+    this.#remove(scratchPrefix(this.#path), isNeeded);
+  }
+
+  #removeOwnScratch(): void {
+    this.#remove(basename(this.#scratch));
+  }
+
+  #remove(prefix: string, isNeeded: (file: string) => boolean = () => false): void {
     for (const name of readdirSync(dirname(this.#path))) {
       const file = join(dirname(this.#path), name);
-      if (name.startsWith(scratchPrefix(this.#path)) && !isNeeded(file))
-        rmSync(file, { force: true });
+      if (name.startsWith(prefix) && !isNeeded(file)) rmSync(file, { force: true });
     }
   }
 }

@@ -44,20 +44,37 @@ export function writeRecord(file: string, unfinished: Unfinished): void {
 
 /**
  * What a killed repair of this file has left to be finished; `null`: nothing, or its log is there
- * still. When somebody has written to the file since, the new one cannot take its place any more:
- * it is set aside beside the damaged one.
+ * still. Changes nothing, so that a dry run may ask, and whoever does not hold the repair's lock.
  */
 export function findUnfinished(path: string): Unfinished | null {
-  if (bytesOf(`${path}-wal`) !== null) return null;
-  for (const name of readdirSync(dirname(path))) {
-    if (!name.startsWith(scratchPrefix(path)) || !name.endsWith(recordSuffix)) continue;
-    const unfinished = readRecord(join(dirname(path), name));
-    if (unfinished === null || !existsSync(unfinished.fresh)) continue;
-    if (stampOf(path) === unfinished.stamp) return unfinished;
-    renameSync(unfinished.fresh, freeName(`${unfinished.damaged}-repaired`));
+  return recordedFor(path).find((one) => !isOutdated(path, one)) ?? null;
+}
+
+/**
+ * Sets new files aside, beside the damaged one, that cannot take their place any more: what stood
+ * behind the damage is in them alone. To be called with the repair's lock held, and before its
+ * scratch files are removed.
+ */
+export function setOutdatedAside(path: string): void {
+  for (const one of recordedFor(path)) {
+    if (!isOutdated(path, one)) continue;
+    renameSync(one.fresh, freeName(`${one.damaged}-repaired`));
     syncFolder(dirname(path));
   }
-  return null;
+}
+
+/** Whether somebody has written to the file since. */
+const isOutdated = (path: string, { stamp }: Unfinished) => stampOf(path) !== stamp;
+
+/** Those whose new file is there still. */
+function recordedFor(path: string): Unfinished[] {
+  if (bytesOf(`${path}-wal`) !== null) return [];
+  const folder = dirname(path);
+  return readdirSync(folder)
+    .filter((name) => name.startsWith(scratchPrefix(path)) && name.endsWith(recordSuffix))
+    .map((name) => readRecord(join(folder, name)))
+    .filter((one) => one !== null)
+    .filter(({ fresh }) => existsSync(fresh));
 }
 
 function readRecord(file: string): Unfinished | null {

@@ -68,6 +68,7 @@ export class Client {
   readonly #sockets = new Set<Socket>();
   readonly #connectTls: ReturnType<typeof createTlsConnector> | null;
   #cut = false;
+  #connectionsLost = 0;
 
   /** @throws SECRET_UNREADABLE, TLS_FILE_INVALID, MECHANISM_UNAVAILABLE */
   constructor(options: KafkaJsOptions, label: string) {
@@ -100,8 +101,16 @@ export class Client {
     socket.setNoDelay(true);
     mendMetadata(socket);
     this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#connectionsLost += 1;
+    });
     return socket;
+  }
+
+  /** Connections that have ended, by whomever: the next request there makes another one. */
+  get connectionsLost(): number {
+    return this.#connectionsLost;
   }
 
   /** Ends every connection now; what waits for an answer rejects. */

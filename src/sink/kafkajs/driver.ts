@@ -46,12 +46,14 @@ class KafkaJsDriver implements Driver {
   }
 
   createTransactionalSender(label: string, names: TransactionNames): TransactionalSender {
-    const forget = () => this.#senders.delete(sender);
     const given = { label, names };
     const sender: KafkaJsTransactionalSender = new KafkaJsTransactionalSender(
       this.#options,
       given,
-      forget,
+      {
+        closedFailure: () => (this.#closed ? closed : null),
+        onSenderClosed: () => this.#senders.delete(sender),
+      },
     );
     this.#senders.add(sender);
     return sender;

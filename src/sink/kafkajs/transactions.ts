@@ -3,19 +3,11 @@
  *
  * Opening runs InitProducerId, which fences every older producer of the id and completes or aborts
  * what it left open; only then are the watermarks read. OffsetFetch as kafkajs speaks it does not
- * wait for a commit that is being written, so two reads must agree.
+ * wait for a commit that is being written, so two reads must agree. Then what Kafka may have lost
+ * of the last commit (last-commit.ts) is ended by an aborted one of the same records: that puts
+ * an end into each of its partitions. When its commit had been acknowledged, it is sent again.
  *
- * After any failure the producer is thrown away: kafkajs never gives it a new epoch after an abort,
- * would use sequence numbers again, and after a failed commit refuses everything (tulios/kafkajs
- * #1275). Its own retry is off; with it a part of the batch could be written by a later try.
- *
- * A commit whose answer nobody heard, and that the watermarks do not have, is ended once more: a
- * broker that was killed may have noted it as complete without an end in the partitions (seen with
- * Kafka 4.3.1), and the next commit would make its records visible beside those sent again. An
- * aborted transaction of the same producer in the same partitions is its end, too.
- *
- * The watermark goes first: AddOffsetsToTxn is where Kafka says CONCURRENT_TRANSACTIONS for a
- * moment after each commit, and that can be asked again, as nothing is written yet.
+ * After any failure the producer is thrown away.
  */
 import { pause, within } from '../../core/clock.ts';
 import { invariant } from '../../core/errors.ts';
@@ -29,22 +21,22 @@ import type {
   TransactionalSender,
   TransactionNames,
 } from '../driver.ts';
-import { type Admin, Client, compressionOf, type KafkaJsOptions, type Producer } from './client.ts';
-import { coverage, groupByTopic, leaderless, nullHeader } from './sender.ts';
-import { areEqual, ensureWatermarks, readWatermarks, watermarkTopic } from './watermarks.ts';
+import { type Admin, Client, type KafkaJsOptions } from './client.ts';
+import { LastCommit, type LostCommit } from './last-commit.ts';
+import { leaderless, nullHeader } from './sender.ts';
+import { TransactionalProducer, type Work } from './transactional-producer.ts';
+import { areEqual, ensureWatermarks, readWatermarks } from './watermarks.ts';
 
 const agreeMs = 200;
-/** Kafka completes a commit within some milliseconds. */
-const firstAgainMs = 2;
-const againMsMax = 50;
-/** Ends the transaction of a relay that is gone, and with it the wait of those who read. */
-const transactionMsMin = 10_000;
+/** A partition may be away for a moment after its broker was started. */
+const endAgainMs = 250;
 const closeMs = 1_000;
 
-type Transaction = Awaited<ReturnType<Producer['transaction']>>;
-interface Work {
-  readonly records: readonly SinkRecord[];
-  readonly marks: readonly SlotMark[];
+/** Whose sender it is. */
+interface SendersDriver {
+  /** Why nothing connects any more; `null`: it may. */
+  closedFailure(): SendFailure | null;
+  onSenderClosed(): void;
 }
 type Phase = 'marking' | 'sending' | 'committing';
 
@@ -52,61 +44,73 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
   readonly #options: KafkaJsOptions;
   readonly #label: string;
   readonly #names: TransactionNames;
-  readonly #onClosed: () => void;
-  #client: Client | null = null;
-  #producer: Producer | null = null;
-  /** What was to be committed last, until Kafka has answered. */
-  #doubtful: Work | null = null;
+  readonly #driver: SendersDriver;
+  readonly #last = new LastCommit();
+  /** The opening's own. */
+  #admin: Client | null = null;
+  #producer: TransactionalProducer | null = null;
+  #isOpen = false;
 
   constructor(
     options: KafkaJsOptions,
     given: { readonly label: string; readonly names: TransactionNames },
-    onClosed: () => void = () => {},
+    driver: SendersDriver,
   ) {
     this.#options = options;
     this.#label = given.label;
     this.#names = given.names;
-    this.#onClosed = onClosed;
+    this.#driver = driver;
   }
 
   get isOpen(): boolean {
-    return this.#producer !== null;
+    return this.#isOpen;
+  }
+
+  get isCut(): boolean {
+    return this.#producer?.isCut ?? false;
   }
 
   get inDoubt(): boolean {
-    return this.#doubtful !== null;
+    return this.#last.inDoubt;
   }
 
   async open(deadlineMs: number): Promise<OpenOutcome> {
     this.#discard();
+    const closed = this.#driver.closedFailure();
+    if (closed !== null) return closed;
     try {
       const done = await within(this.#options.clock, deadlineMs, this.#open(deadlineMs));
-      if (done !== null) return { kind: 'opened', watermarks: done.value };
+      if (done?.value.kind === 'opened') return done.value;
       this.#discard();
-      return late(deadlineMs, 'outage');
+      return done === null ? late(deadlineMs, 'outage') : noRefusal(done.value);
     } catch (error) {
       this.#discard();
       return noRefusal(classify(error));
     }
   }
 
-  async #open(deadlineMs: number): Promise<ReadonlyMap<number, SlotMark>> {
-    const client = new Client(this.#options, this.#label);
-    this.#client = client;
-    const admin = client.kafka.admin({ retry: client.retry });
+  async #open(deadlineMs: number): Promise<OpenOutcome> {
+    const client = new Client(this.#options, `${this.#label}-admin`);
+    this.#admin = client;
     try {
+      const admin = client.kafka.admin({ retry: client.retry });
       await admin.connect();
       await ensureWatermarks(admin, this.#names.slots);
-      const producer = await this.#connect(client, deadlineMs);
-      const watermarks = await this.#agreed(admin);
-      const isEnded = await this.#endDoubtful(producer, watermarks, deadlineMs);
-      const newest = isEnded ? producer : await this.#connect(client, deadlineMs);
-      invariant(this.#client === client, 'one opening at a time');
-      this.#producer = newest;
-      this.#doubtful = null;
-      return watermarks;
+      await this.#connect(client, deadlineMs);
+      let watermarks = await this.#agreed(admin);
+      const lost = this.#last.lostBy(watermarks);
+      if (lost !== null) {
+        const failure = await this.#settle(client, lost, deadlineMs);
+        if (failure !== null) return failure;
+        watermarks = await this.#agreed(admin);
+      }
+      invariant(this.#admin === client, 'one opening at a time');
+      this.#last.forget();
+      this.#producer?.watchConnections();
+      this.#isOpen = true;
+      return { kind: 'opened', watermarks };
     } finally {
-      admin.disconnect().catch(() => {}); // with the sockets cut it has nothing to wait for
+      client.cut();
     }
   }
 
@@ -120,51 +124,57 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
     }
   }
 
-  /** Whether the producer can go on: one that has aborted cannot. */
-  async #endDoubtful(
-    producer: Producer,
-    watermarks: ReadonlyMap<number, SlotMark>,
-    deadlineMs: number,
-  ): Promise<boolean> {
-    const work = this.#doubtful;
-    if (work === null || work.records.length === 0) return true;
-    if (work.marks.every(({ slot, number }) => watermarks.get(slot)?.number === number))
-      return true;
-    try {
-      const transaction = await producer.transaction();
-      await this.#mark(producer, transaction, work.marks);
-      await transaction.sendBatch(this.#batchOf(work.records, deadlineMs));
-      await transaction.abort();
-    } catch (error) {
-      const { kind, message } = classify(error);
-      if (kind === 'outage' || kind === 'unknown' || kind === 'fenced') throw error;
-      // Its topic is gone, or takes no more: the lane must not wait for that.
-      this.#options.onWarning?.('TRANSACTION_NOT_ENDED', message, error);
-    }
-    producer.disconnect().catch(() => {}); // clears its timers
-    return false;
-  }
-
-  #batchOf(records: readonly SinkRecord[], deadlineMs: number) {
-    const compression = compressionOf(this.#options.compression ?? 'none');
-    return { acks: -1, timeout: deadlineMs, compression, topicMessages: groupByTopic(records) };
-  }
-
-  async #connect(client: Client, deadlineMs: number): Promise<Producer> {
-    const producer = client.kafka.producer({
-      transactionalId: this.#names.transactionalId,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      transactionTimeout: Math.max(deadlineMs, transactionMsMin),
-      retry: { ...client.retry, retries: 0 },
-      createPartitioner:
-        () =>
-        ({ message }) =>
-          message.partition as number,
-    });
+  /** @param opening nobody waits any more for one that was given up */
+  async #connect(opening: Client, deadlineMs: number): Promise<TransactionalProducer> {
+    invariant(this.#admin === opening, 'one opening at a time');
+    this.#producer?.giveUp();
+    const given = { label: this.#label, names: this.#names, deadlineMs };
+    const producer = new TransactionalProducer(this.#options, given);
+    this.#producer = producer;
     await producer.connect();
-    await (await producer.transaction()).abort();
     return producer;
+  }
+
+  /** Leaves a producer that can go on, or says why it cannot be done now. */
+  async #settle(opening: Client, lost: LostCommit, deadlineMs: number) {
+    const { clock, onWarning } = this.#options;
+    const untilMs = clock.monotonic() + deadlineMs / 2;
+    for (;;) {
+      const failure = await this.#endAndRepeat(opening, lost, deadlineMs);
+      if (failure === null) return null;
+      const { kind, message, cause } = failure;
+      if (kind === 'outage' || kind === 'unknown' || kind === 'fenced') return failure;
+      const isLast = kind !== 'partition-away' || clock.monotonic() >= untilMs;
+      if (!isLast) await pause(clock, endAgainMs);
+      await this.#connect(opening, deadlineMs);
+      if (!isLast) continue;
+      // Its topic is gone, or takes no more: the lane must not wait for that.
+      onWarning?.('TRANSACTION_NOT_ENDED', message, cause);
+      return null;
+    }
+  }
+
+  /** What is killed in between leaves an acknowledged one unsent: guarantees.md, the limits. */
+  async #endAndRepeat(
+    opening: Client,
+    lost: LostCommit,
+    deadlineMs: number,
+  ): Promise<SendFailure | null> {
+    const first = this.#producer;
+    invariant(first !== null, 'a producer is connected before what is lost is settled');
+    try {
+      const ending = await first.write(lost, deadlineMs);
+      if (ending.outcome.kind !== 'acked') return ending.outcome;
+      await ending.transaction.abort();
+      const producer = await this.#connect(opening, deadlineMs);
+      if (!lost.isAcked) return null;
+      const again = await producer.write(lost, deadlineMs);
+      if (again.outcome.kind !== 'acked') return again.outcome;
+      await again.transaction.commit();
+      return null;
+    } catch (error) {
+      return leaderless(classify(error));
+    }
   }
 
   async send(
@@ -174,7 +184,7 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
   ): Promise<SendOutcome> {
     invariant(marks.length > 0, 'a transaction has a mark');
     const producer = this.#producer;
-    invariant(producer !== null, 'a sender of transactions is open');
+    invariant(producer !== null && this.#isOpen, 'a sender of transactions is open');
     const bare = nullHeader(records);
     if (bare !== null) return this.#failed(bare);
     const progress: { phase: Phase } = { phase: 'marking' };
@@ -189,47 +199,24 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
   }
 
   async #try(
-    producer: Producer,
-    work: Work & { readonly deadlineMs: number; readonly progress: { phase: Phase } },
+    producer: TransactionalProducer,
+    given: Work & { readonly deadlineMs: number; readonly progress: { phase: Phase } },
   ): Promise<SendOutcome> {
-    const { records, marks, deadlineMs, progress } = work;
-    const transaction = await producer.transaction();
-    await this.#mark(producer, transaction, marks);
-    let outcome: SendOutcome = { kind: 'acked', acks: [] };
-    if (records.length > 0) {
-      progress.phase = 'sending';
-      const acks = await transaction.sendBatch(this.#batchOf(records, deadlineMs));
-      outcome = coverage(records, acks);
-      if (outcome.kind !== 'acked') return outcome;
-    }
+    const { records, marks, deadlineMs, progress } = given;
     // The deadline may have passed while this went on: nobody waits for it any more.
-    invariant(this.#producer === producer, 'the sender was not given up meanwhile');
-    progress.phase = 'committing';
-    this.#doubtful = { records, marks };
-    await transaction.commit();
-    if (this.#producer === producer) this.#doubtful = null;
-    return outcome;
-  }
-
-  /** Kafka says CONCURRENT_TRANSACTIONS while it completes the last commit. */
-  async #mark(
-    producer: Producer,
-    transaction: Transaction,
-    marks: readonly SlotMark[],
-  ): Promise<void> {
-    const partitions = marks.map(({ slot, number, note }) => {
-      return { partition: slot, offset: String(number), metadata: note };
+    const isCurrent = () => this.#producer === producer;
+    const { outcome, transaction } = await producer.write({ records, marks }, deadlineMs, () => {
+      invariant(isCurrent(), 'the sender was not given up meanwhile');
+      this.#last.forget(); // Kafka takes no other one before it has written the end of the last
+      progress.phase = 'sending';
     });
-    const topics = [{ topic: watermarkTopic, partitions }];
-    for (let againMs = firstAgainMs; ; againMs = Math.min(againMs * 2, againMsMax)) {
-      try {
-        return await transaction.sendOffsets({ consumerGroupId: this.#names.group, topics });
-      } catch (error) {
-        const isUsual = classify(error).code === 'CONCURRENT_TRANSACTIONS';
-        if (!isUsual || this.#producer !== producer) throw error;
-        await pause(this.#options.clock, againMs);
-      }
-    }
+    if (outcome.kind !== 'acked') return outcome;
+    invariant(isCurrent(), 'the sender was not given up meanwhile');
+    progress.phase = 'committing';
+    this.#last.asked({ records, marks });
+    await transaction.commit();
+    if (isCurrent()) this.#last.acked();
+    return outcome;
   }
 
   /** Until its commit is asked for, a transaction that failed is none: the next opening ends it. */
@@ -244,9 +231,10 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
   }
 
   #discard(): void {
-    this.#client?.cut();
-    this.#client = null;
-    this.#producer?.disconnect().catch(() => {}); // clears its timers
+    this.#isOpen = false;
+    this.#admin?.cut();
+    this.#admin = null;
+    this.#producer?.giveUp();
     this.#producer = null;
   }
 
@@ -258,7 +246,7 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
       this.#options.onWarning?.('DISCONNECT_FAILED', String(error), error);
     }
     this.#discard();
-    this.#onClosed();
+    this.#driver.onSenderClosed();
   }
 }
 

@@ -146,6 +146,16 @@ export interface TransactionalSender {
     marks: readonly SlotMark[],
     deadlineMs: number,
   ): Promise<SendOutcome>;
+  /**
+   * The same in a transaction that is aborted, so that each of its partitions has an end: of what
+   * another process left there with a broker that has lost the end. `null` when that is done. It
+   * is not open any more, whatever comes of it.
+   */
+  sendAborted(
+    records: readonly SinkRecord[],
+    marks: readonly SlotMark[],
+    deadlineMs: number,
+  ): Promise<SendFailure | null>;
   /** Gives the connection up. Legal twice, and before it was opened. */
   close(): Promise<void>;
 }

@@ -46,6 +46,15 @@ describe('the kafkajs driver', () => {
   driverContract(() => subject);
   transactionContract(() => subject);
 
+  it('opens no transactions once it is closed', async () => {
+    const options = { clientId: 'contract', clock: systemClock, brokers: [kafka.address] };
+    const driver = createKafkaJsDriver({ ...options, createTopics: 'never', security: plaintext });
+    await driver.close(2_000);
+    const names = { transactionalId: 'closed', group: 'closed', slots: 1, ownSlots: [0] };
+    const sender = driver.createTransactionalSender?.('lane-0', names);
+    expect(await sender?.open(10_000)).toMatchObject({ kind: 'outage', code: 'DRIVER_CLOSED' });
+  });
+
   it('throws its connection away after a failed send', async () => {
     const proxy = await TcpProxy.listen(await freePort());
     const broker = await KafkaBroker.start({ advertised: proxy.address });

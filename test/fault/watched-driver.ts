@@ -134,6 +134,7 @@ export class WatchedDriver implements Driver {
         const send = () => sender.send(records, marks, deadlineMs);
         return records.length === 0 ? send() : this.#watch(send);
       },
+      sendAborted: (records, marks, deadlineMs) => sender.sendAborted(records, marks, deadlineMs),
       close: () => sender.close(),
     };
   }

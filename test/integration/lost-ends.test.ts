@@ -36,13 +36,17 @@ afterAll(async () => {
 beforeEach(async () => {
   topic = `lost-${randomUUID()}`;
   await kafka.createTopic(topic, 2);
-  const id = randomUUID();
-  transactionalId = `${id}-0`;
-  const names = { transactionalId, group: `outbox-relay.${id}.1`, slots: 2, ownSlots: [0, 1] };
+  transactionalId = randomUUID();
+  sender = newSender();
+});
+
+function newSender(): TransactionalSender {
+  const group = `outbox-relay.${transactionalId}.1`;
+  const names = { transactionalId, group, slots: 2, ownSlots: [0, 1] };
   const made = driver.createTransactionalSender?.('lane-0', names);
   if (made === undefined) throw new Error('this driver has no transactions');
-  sender = made;
-});
+  return made;
+}
 
 async function numberInKafka(): Promise<number | undefined> {
   let found: number | undefined;
@@ -55,13 +59,15 @@ async function numberInKafka(): Promise<number | undefined> {
   return found;
 }
 
-/** In both partitions. */
-function send(text: string, number: number, bytes?: Buffer) {
+function inBothPartitions(text: string, number: number, bytes: Buffer = Buffer.from(text)) {
   const records = [0, 1].map((partition): SinkRecord => {
-    const value = bytes ?? Buffer.from(text);
-    return { topic, partition, key: null, value, headers: [], timestampMs: 1 };
+    return { topic, partition, key: null, value: bytes, headers: [], timestampMs: 1 };
   });
-  return sender.send(records, [{ slot: 0, number, note: text }], deadlineMs);
+  return [records, [{ slot: 0, number, note: text }]] as const;
+}
+
+function send(text: string, number: number, bytes?: Buffer) {
+  return sender.send(...inBothPartitions(text, number, bytes), deadlineMs);
 }
 
 /** The broker is killed, and has lost the end of what is under way. */
@@ -73,9 +79,12 @@ async function loseEnd(): Promise<void> {
   await kafka.container.ready();
 }
 
-async function committed(partition: number): Promise<string[]> {
+/** In each of the partitions. */
+async function committed(): Promise<string[][]> {
   const records = await kafka.committed.consume(topic, 'end');
-  return records.filter((each) => each.partition === partition).map(({ value }) => String(value));
+  return [0, 1].map((partition) => {
+    return records.filter((each) => each.partition === partition).map(({ value }) => String(value));
+  });
 }
 
 describe('a transaction whose end Kafka has lost', () => {
@@ -91,8 +100,33 @@ describe('a transaction whose end Kafka has lost', () => {
     expect(await numberInKafka()).toBe(1);
     expect(await send('second', 2)).toMatchObject({ kind: 'acked' });
     await sender.close();
-    expect(await committed(0)).toEqual(['first', 'second']);
-    expect(await committed(1)).toEqual(['first', 'second']);
+    expect(await committed()).toEqual([
+      ['first', 'second'],
+      ['first', 'second'],
+    ]);
+  });
+
+  it('comes to nothing, when the process that asked for its commit has ended', async () => {
+    await numberInKafka();
+    await send('first', 1);
+    const met = tap.meet({ request: 'EndTxn', when: 'unsent', skip: 0 });
+    const sending = send('second', 2);
+    await met;
+    await loseEnd();
+    expect(await sending).toMatchObject({ kind: 'unknown' });
+    await sender.close();
+    sender = newSender();
+    expect(await numberInKafka()).toBe(1);
+    const [records, marks] = inBothPartitions('second', 2);
+    expect(await sender.sendAborted(records, marks, deadlineMs)).toBeNull();
+    expect(sender.isOpen).toBe(false);
+    expect(await numberInKafka()).toBe(1);
+    expect(await send('second', 2)).toMatchObject({ kind: 'acked' });
+    await sender.close();
+    expect(await committed()).toEqual([
+      ['first', 'second'],
+      ['first', 'second'],
+    ]);
   });
 
   it('is sent once more, when Kafka had acknowledged it', async () => {
@@ -110,7 +144,9 @@ describe('a transaction whose end Kafka has lost', () => {
     expect(await numberInKafka()).toBe(2);
     await send('third', 3);
     await sender.close();
-    expect(await committed(0)).toEqual(['first', 'second', 'third']);
-    expect(await committed(1)).toEqual(['first', 'second', 'third']);
+    expect(await committed()).toEqual([
+      ['first', 'second', 'third'],
+      ['first', 'second', 'third'],
+    ]);
   });
 });

@@ -26,7 +26,7 @@ export function lostEnds(log: string): number {
   return lost;
 }
 
-/** Of all its starts. With exactly-once delivery a batch may come twice for each, and none else. */
+/** Of all its starts: so often a relay had to end a transaction in its place. */
 export async function endsLostBy({ id }: ServiceContainer): Promise<number> {
   const { stdout } = await promisify(execFile)('docker', ['logs', id], { maxBuffer: 2 ** 30 });
   return lostEnds(stdout);

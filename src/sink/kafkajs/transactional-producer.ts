@@ -9,7 +9,13 @@
  */
 import { pause } from '../../core/clock.ts';
 import { classify } from '../classify.ts';
-import type { SendOutcome, SinkRecord, SlotMark, TransactionNames } from '../driver.ts';
+import type {
+  SendFailure,
+  SendOutcome,
+  SinkRecord,
+  SlotMark,
+  TransactionNames,
+} from '../driver.ts';
 import { Client, compressionOf, type KafkaJsOptions, type Producer } from './client.ts';
 import { coverage, groupByTopic } from './sender.ts';
 import { watermarkTopic } from './watermarks.ts';
@@ -101,6 +107,18 @@ export class TransactionalProducer {
       topicMessages: groupByTopic(records),
     });
     return { outcome: coverage(records, acks), transaction };
+  }
+
+  /** The same, and it is aborted; `null` when that is done. It cannot go on then. */
+  async writeAborted(
+    work: Work,
+    deadlineMs: number,
+    onMarked: () => void = () => {},
+  ): Promise<SendFailure | null> {
+    const { outcome, transaction } = await this.write(work, deadlineMs, onMarked);
+    if (outcome.kind !== 'acked') return outcome;
+    await transaction.abort();
+    return null;
   }
 
   /** Kafka says CONCURRENT_TRANSACTIONS while it completes the last commit. */

@@ -39,6 +39,10 @@ interface SendersDriver {
   onSenderClosed(): void;
 }
 type Phase = 'marking' | 'sending' | 'committing';
+interface Progress {
+  phase: Phase;
+}
+const newProgress = (): Progress => ({ phase: 'marking' });
 
 export class KafkaJsTransactionalSender implements TransactionalSender {
   readonly #options: KafkaJsOptions;
@@ -163,9 +167,8 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
     const first = this.#producer;
     invariant(first !== null, 'a producer is connected before what is lost is settled');
     try {
-      const ending = await first.write(lost, deadlineMs);
-      if (ending.outcome.kind !== 'acked') return ending.outcome;
-      await ending.transaction.abort();
+      const failure = await first.writeAborted(lost, deadlineMs);
+      if (failure !== null) return failure;
       const producer = await this.#connect(opening, deadlineMs);
       if (!lost.isAcked) return null;
       const again = await producer.write(lost, deadlineMs);
@@ -182,25 +185,55 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
     marks: readonly SlotMark[],
     deadlineMs: number,
   ): Promise<SendOutcome> {
+    const [work, progress] = [{ records, marks }, newProgress()];
+    const sending = (producer: TransactionalProducer) =>
+      this.#try(producer, { ...work, deadlineMs, progress });
+    const outcome = await this.#within(work, { deadlineMs, progress }, sending);
+    return outcome.kind === 'acked' ? outcome : this.#failed(outcome, progress.phase);
+  }
+
+  async sendAborted(
+    records: readonly SinkRecord[],
+    marks: readonly SlotMark[],
+    deadlineMs: number,
+  ): Promise<SendFailure | null> {
+    const [work, progress] = [{ records, marks }, newProgress()];
+    const onMarked = () => {
+      progress.phase = 'sending';
+    };
+    const aborted = await this.#within(work, { deadlineMs, progress }, (producer) =>
+      producer.writeAborted(work, deadlineMs, onMarked),
+    );
+    if (aborted !== null) return this.#failed(aborted, progress.phase);
+    this.#discard();
+    return null;
+  }
+
+  /** What becomes of it in time. */
+  async #within<T>(
+    { records, marks }: Work,
+    { deadlineMs, progress }: { readonly deadlineMs: number; readonly progress: Progress },
+    run: (producer: TransactionalProducer) => Promise<T>,
+  ): Promise<T | SendFailure> {
     invariant(marks.length > 0, 'a transaction has a mark');
     const producer = this.#producer;
     invariant(producer !== null && this.#isOpen, 'a sender of transactions is open');
     const bare = nullHeader(records);
-    if (bare !== null) return this.#failed(bare);
-    const progress: { phase: Phase } = { phase: 'marking' };
-    const work = this.#try(producer, { records, marks, deadlineMs, progress });
+    if (bare !== null) {
+      progress.phase = 'sending';
+      return bare;
+    }
     try {
-      const done = await within(this.#options.clock, deadlineMs, work);
-      if (done === null) return this.#failed(late(deadlineMs, 'unknown'), progress.phase);
-      return done.value.kind === 'acked' ? done.value : this.#failed(done.value);
+      const done = await within(this.#options.clock, deadlineMs, run(producer));
+      return done === null ? late(deadlineMs, 'unknown') : done.value;
     } catch (error) {
-      return this.#failed(leaderless(classify(error)), progress.phase);
+      return leaderless(classify(error));
     }
   }
 
   async #try(
     producer: TransactionalProducer,
-    given: Work & { readonly deadlineMs: number; readonly progress: { phase: Phase } },
+    given: Work & { readonly deadlineMs: number; readonly progress: Progress },
   ): Promise<SendOutcome> {
     const { records, marks, deadlineMs, progress } = given;
     // The deadline may have passed while this went on: nobody waits for it any more.
@@ -220,7 +253,7 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
   }
 
   /** Until its commit is asked for, a transaction that failed is none: the next opening ends it. */
-  #failed(failure: SendFailure, phase: Phase = 'sending'): SendFailure {
+  #failed(failure: SendFailure, phase: Phase): SendFailure {
     this.#discard();
     const told = phase === 'sending' ? failure : noRefusal(failure);
     if (told.kind === 'fenced') return told;

@@ -133,7 +133,8 @@ export interface TransactionalSender {
   readonly inDoubt: boolean;
   /**
    * Takes the place of every other sender with this id, settles what that one left open, sends
-   * once more what Kafka has acknowledged to this one and lost, and tells the watermarks. Makes the topic of the watermarks if need be. Waits at most `deadlineMs`.
+   * once more what Kafka has acknowledged to this one and lost, and tells the watermarks. Makes
+   * their topic if need be. Waits at most `deadlineMs`.
    */
   open(deadlineMs: number): Promise<OpenOutcome>;
   /**

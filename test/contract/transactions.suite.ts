@@ -139,7 +139,7 @@ export function transactionContract(subject: () => DriverSubject): void {
       await Promise.all([one.close(), other.close()]);
     });
 
-    it('that are aborted on purpose leave nothing, and are over until it is opened again', async () => {
+    it('that are aborted on purpose leave nothing, and it is opened again', async () => {
       const [topic, sender] = [await newTopic(), create(newNames())];
       await marksOf(sender);
       const aborted = await sender.sendAborted([record(topic, 'one')], [mark(0, 1)], deadlineMs);

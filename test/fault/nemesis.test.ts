@@ -11,7 +11,7 @@ import { allDelivered } from '../support/scene.ts';
 import { type Fault, faults, waitOf } from './faults.ts';
 import { byForm, Chance, report, together } from './form.ts';
 import { witnessOf } from './witness.ts';
-import { batchEvents, World } from './world.ts';
+import { World } from './world.ts';
 
 const rounds = byForm({ short: 1, full: 4 });
 const eventsAtOnce = byForm({ short: 300, full: 2_000 });

@@ -13,7 +13,7 @@ import type {
 import { createKafkaJsDriver } from '../../src/sink/kafkajs/driver.ts';
 import type { Scene } from '../support/scene.ts';
 
-export const batchEvents = 200;
+const batchEvents = 200;
 
 export interface Watched {
   readonly relay: Relay;

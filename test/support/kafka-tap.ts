@@ -77,7 +77,7 @@ export class KafkaTap {
 
 const apiOf = (frame: Buffer) => frame.readInt16BE(4);
 
-/** Of EndTxn, before its version 3: correlation id (int32), throttle time (int32), error (int16). */
+/** Of EndTxn before its version 3: correlation id (int32), throttle time (int32), error (int16). */
 function successOf(request: Buffer): Buffer {
   const answer = Buffer.alloc(14);
   answer.writeInt32BE(10, 0);

@@ -2,9 +2,9 @@
  * Makes a broker lose the end of a transaction, as a killed one may (lost-ends.ts): writes into the
  * log of its coordinator that it is complete. Started again, it believes that.
  *
- * Kafka lets a client that is called as its own tools are write there. The value of an entry, in
- * both versions: version (int16), producer id (int64), epoch (int16), timeout (int32), state (int8).
- * https://github.com/apache/kafka/blob/4.3/transaction-coordinator/src/main/resources/common/message/TransactionLogValue.json
+ * Kafka lets a client that is called as its own tools are write there. The value of an entry
+ * begins, in both of its versions, with version (int16), producer id (int64), epoch (int16),
+ * timeout (int32) and state (int8): TransactionLogValue.json in https://github.com/apache/kafka.
  */
 import { Kafka, type KafkaMessage, logLevel } from 'kafkajs';
 import { until } from './wait.ts';

@@ -6,6 +6,7 @@
  * steps in between are told where they are: log-drain.ts, held-drain.ts.
  */
 import { WallClockWatch } from '../core/clock.ts';
+import { DrainFailedError } from '../core/errors.ts';
 import type { LaneRecord, Lease } from '../outbox/store.ts';
 import type { DrainRequest } from '../trigger/trigger.ts';
 import { HeldDrain } from './held-drain.ts';
@@ -202,7 +203,24 @@ export class LaneDrainer {
   /** Gives the connections up, unless a drain uses them. */
   async rest(): Promise<void> {
     if (this.#parts.leases.uses(this.lane)) return;
+    await this.#lookForLost();
     // All begun at once: a drain may begin while one of them is waited for.
     await Promise.all([this.#log.rest(), this.#sends.rest(), this.#transactions?.rest()]);
+  }
+
+  /** Of a lane that has nothing more to send, nobody else would find it out. */
+  async #lookForLost(): Promise<void> {
+    const { circuit, leases } = this.#parts;
+    if (this.#transactions?.mayHaveLost !== true || !(await circuit.ask())) return;
+    const lease = await leases.acquire(this.lane);
+    if (lease === null) return;
+    this.#transactions.claimed(lease);
+    try {
+      await this.#agree(lease, 'sweep');
+    } catch (error) {
+      if (!(error instanceof DrainFailedError)) throw error; // it is in the journal
+    } finally {
+      await leases.giveBack(lease);
+    }
   }
 }

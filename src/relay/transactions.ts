@@ -48,8 +48,6 @@ export class LaneTransactions {
   #fence = 0;
   /** Kafka may have a transaction that is not settled here; `null`: the file knows. */
   #doubt: boolean | null = null;
-  /** Slots of which another process may have left a transaction whose end Kafka has lost. */
-  readonly #endless = new Set<number>();
   /** When both slots were committed last, on the monotonic clock. */
   #markedAtMs = 0;
 
@@ -76,7 +74,7 @@ export class LaneTransactions {
       await this.#drop();
     }
     const isFresh = this.#parts.clock.monotonic() - this.#markedAtMs < markAgainMs;
-    const isOpen = isFresh && this.#sender?.isOpen === true && !this.#sender.isCut;
+    const isOpen = isFresh && this.#sender?.isOpen === true && !this.mayHaveLost;
     return isOpen && this.#doubt === false ? 'ready' : this.#open(work);
   }
 
@@ -87,7 +85,6 @@ export class LaneTransactions {
     const opened = await this.#sender.open(sendTimeoutMs);
     if (opened.kind !== 'opened') return this.#journal.fail(lease, opened, null);
     const doubt = this.#doubt ?? known.open;
-    if (this.#doubt === null && doubt) this.#noteEndless(opened.watermarks, known);
     const failure = await this.#agree({ lease, via }, { known, doubt, of: opened.watermarks });
     if (failure === 'leaseLost') return this.#journal.leaseLost(lease);
     if (failure !== null) {
@@ -119,19 +116,6 @@ export class LaneTransactions {
 
   get #slots(): { readonly log: number; readonly held: number } {
     return { log: this.#lane, held: this.#parts.store.identity.lanes + this.#lane };
-  }
-
-  /**
-   * What another process was about to commit, and Kafka does not have: its records may be there
-   * without an end. Not so when Kafka is behind the file: those were acknowledged, and an end by an
-   * aborted transaction would take them away.
-   */
-  #noteEndless(of: ReadonlyMap<number, SlotMark>, { sendNo, sending }: LaneRecovery): void {
-    const { log, held } = this.#slots;
-    const { cursor } = this.#parts.store.readLane(this.#lane);
-    if (of.get(log)?.number === cursor) this.#endless.add(log);
-    const isSending = sending.length > 0 && of.get(held)?.number === sendNo - 1;
-    if (isSending) this.#endless.add(held);
   }
 
   /** What the file says now; nothing is passed by it. */
@@ -206,26 +190,9 @@ export class LaneTransactions {
     const sender = this.#sender;
     invariant(sender?.isOpen === true, 'a lane is ready before it sends');
     this.#doubt = true;
-    const outcome =
-      (await this.#endOthers(sender, records, mark)) ??
-      (await sender.send(records, [mark], this.#parts.sendTimeoutMs));
+    const outcome = await sender.send(records, [mark], this.#parts.sendTimeoutMs);
     if (outcome.kind !== 'acked') this.#doubt = sender.inDoubt;
     return outcome;
-  }
-
-  /** They begin where the other process began: in the partitions that it sent to, or more. */
-  async #endOthers(
-    sender: TransactionalSender,
-    records: readonly SinkRecord[],
-    mark: SlotMark,
-  ): Promise<SendFailure | null> {
-    if (records.length === 0 || !this.#endless.has(mark.slot)) return null;
-    const { sendTimeoutMs } = this.#parts;
-    const failure = await sender.sendAborted(records, [mark], sendTimeoutMs);
-    if (failure !== null) return failure;
-    this.#endless.delete(mark.slot);
-    const opened = await sender.open(sendTimeoutMs);
-    return opened.kind === 'opened' ? null : opened;
   }
 
   /** Whether Kafka may have what was sent last. */
@@ -245,21 +212,25 @@ export class LaneTransactions {
     await sender?.close();
   }
 
+  /** Whether Kafka may have lost what it acknowledged last: making the lane ready tells. */
+  get mayHaveLost(): boolean {
+    return this.#sender?.mayHaveLost ?? false;
+  }
+
   /**
-   * Gives the connection up, and says that nothing is in doubt when that is so. A sender that has
-   * lost its connection is kept: it knows what Kafka may have lost with it.
+   * Gives the connection up, and says that nothing is in doubt when that is so. A sender that
+   * knows what Kafka may have or have lost is kept.
    */
   async rest(): Promise<void> {
     const sender = this.#sender;
     if (sender === null || sender.inDoubt) return;
     const [fence, settled] = [this.#fence, this.#doubt === false];
-    if (sender.isOpen && !sender.isCut) {
+    if (settled) this.#doubt = null; // the file says so from now on
+    if (!sender.mayHaveLost) {
       this.#sender = null;
       await sender.close();
     }
-    if (!settled) return;
-    this.#doubt = null; // the file says so from now on
-    await this.#parts.store.recovery.end(this.#lane, fence);
+    if (settled) await this.#parts.store.recovery.end(this.#lane, fence);
   }
 }
 

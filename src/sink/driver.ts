@@ -122,10 +122,10 @@ export interface TransactionalSender {
   /** Whether {@link TransactionalSender.send} is legal: opened, and nothing has failed since. */
   readonly isOpen: boolean;
   /**
-   * Whether a connection has ended since it was opened. Its broker may have been killed with the
-   * last commit and be back: only another opening tells what has become of that.
+   * Whether Kafka may have lost what it has acknowledged last: a connection has ended since, so
+   * its broker may have been killed. The next opening finds that out, and sends it once more.
    */
-  readonly isCut: boolean;
+  readonly mayHaveLost: boolean;
   /**
    * Whether the last send has asked for its commit and not heard of it: Kafka may have it or not.
    * The next opening settles that, one way or the other.
@@ -147,16 +147,6 @@ export interface TransactionalSender {
     marks: readonly SlotMark[],
     deadlineMs: number,
   ): Promise<SendOutcome>;
-  /**
-   * The same in a transaction that is aborted, so that each of its partitions has an end: of what
-   * another process left there with a broker that has lost the end. `null` when that is done. It
-   * is not open any more, whatever comes of it.
-   */
-  sendAborted(
-    records: readonly SinkRecord[],
-    marks: readonly SlotMark[],
-    deadlineMs: number,
-  ): Promise<SendFailure | null>;
   /** Gives the connection up. Legal twice, and before it was opened. */
   close(): Promise<void>;
 }

@@ -13,11 +13,8 @@ import type {
   TransactionNames,
 } from './driver.ts';
 
-/**
- * `lost`: Kafka never heard of the commit. `unheard`: it has committed, and nobody was told.
- * `endless`: its broker was killed, and has lost the end: the records show with the next commit.
- */
-export type CommitFault = 'lost' | 'unheard' | 'endless';
+/** `lost`: Kafka never heard of the commit. `unheard`: it has committed, and nobody was told. */
+export type CommitFault = 'lost' | 'unheard';
 
 export interface MemoryBroker {
   /** Why nobody reaches it; `null` when it answers. */
@@ -33,8 +30,6 @@ export class MemoryCoordinator {
   /** How often each transactional id was opened. */
   readonly #epochs = new Map<string, number>();
   readonly #marks = new Map<string, Map<number, SlotMark>>();
-  /** By transactional id. */
-  readonly #endless = new Map<string, readonly SinkRecord[]>();
   #beforeCommit: () => CommitFault | null = () => null;
 
   constructor(broker: MemoryBroker) {
@@ -60,15 +55,6 @@ export class MemoryCoordinator {
     return { epoch, outcome: { kind: 'opened', watermarks: new Map(marks) } };
   }
 
-  /** In the partitions that it was in; all of them, here. */
-  abort({ transactionalId }: TransactionNames): void {
-    this.#endless.delete(transactionalId);
-  }
-
-  get outage(): SendFailure | null {
-    return this.#broker.outage();
-  }
-
   isNewest(transactionalId: string, epoch: number): boolean {
     return this.#epochs.get(transactionalId) === epoch;
   }
@@ -84,12 +70,7 @@ export class MemoryCoordinator {
     if (failure !== null) return failure;
     if (!this.isNewest(names.transactionalId, epoch)) return fenced;
     const fault = this.#beforeCommit();
-    if (fault === 'endless') this.#endless.set(names.transactionalId, records);
-    if (fault === 'lost' || fault === 'endless') return fault;
-    if (records.length > 0) {
-      this.#broker.write(this.#endless.get(names.transactionalId) ?? []);
-      this.abort(names);
-    }
+    if (fault === 'lost') return fault;
     const outcome = this.#broker.write(records);
     const group = this.#marks.get(names.group) ?? new Map<number, SlotMark>();
     for (const mark of marks) group.set(mark.slot, mark);
@@ -114,7 +95,7 @@ export class MemoryTransactionalSender implements TransactionalSender {
     return this.#isOpen;
   }
 
-  get isCut(): boolean {
+  get mayHaveLost(): boolean {
     return false;
   }
 
@@ -127,7 +108,6 @@ export class MemoryTransactionalSender implements TransactionalSender {
     const { epoch, outcome } = this.#coordinator.open(this.#names);
     if (outcome.kind !== 'opened') return outcome;
     this.#epoch = epoch;
-    if (this.#inDoubt) this.#coordinator.abort(this.#names);
     this.#isOpen = true;
     this.#inDoubt = false;
     return outcome;
@@ -142,15 +122,6 @@ export class MemoryTransactionalSender implements TransactionalSender {
     if (typeof outcome === 'string') return unheard;
     this.#isOpen = outcome.kind === 'acked';
     return outcome;
-  }
-
-  async sendAborted(): Promise<SendFailure | null> {
-    invariant(this.#isOpen, 'a sender of transactions is open');
-    this.#isOpen = false;
-    const { outage } = this.#coordinator;
-    if (outage === null && this.#coordinator.isNewest(this.#names.transactionalId, this.#epoch))
-      this.#coordinator.abort(this.#names);
-    return outage;
   }
 
   async close(): Promise<void> {

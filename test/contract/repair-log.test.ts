@@ -6,7 +6,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkFile, openOutbox, type RepairStep, repairFile } from '../../src/index.ts';
 import { Child } from '../support/child.ts';
-import { DamagedFile, pageBytes, randomOf, seedOf } from '../support/damaged-file.ts';
+import { codeOf, DamagedFile, pageBytes, randomOf, seedOf } from '../support/damaged-file.ts';
 import { runSql } from '../support/sql.ts';
 
 const random = randomOf(seedOf('repair-log'));
@@ -247,6 +247,35 @@ describe('a repair of a damaged log that is killed', () => {
     const aside = readdirSync(file.folder).find((name) => name.endsWith('-repaired'));
     expect(file.bytes(join(file.folder, String(aside))).equals(bytes)).toBe(true);
     expect(left()).toEqual([]);
+  });
+
+  it('and whose file has a new log since, keeps what it has found beside it', async () => {
+    await killedAt('logGone');
+    const inOneFile = file.bytes();
+    const names = left();
+    const fresh = join(file.folder, String(names.find((name) => name.endsWith('-new'))));
+    const bytes = file.bytes(fresh);
+    const { db, enqueue } = opened();
+    const reader = new Database(file.path, { readonly: true });
+    enqueue(1);
+    reader.prepare('SELECT count(*) FROM outbox_events').get();
+    expect(codeOf(() => repairFile(file.path))).toBe('FILE_IN_USE');
+    expect(left()).toEqual(names);
+    db.close();
+    reader.close(); // the last one, and may not copy the log back
+    expect(file.bytes().equals(inOneFile)).toBe(true);
+    expect(frames()).toBeGreaterThan(0);
+    repairFile(file.path, { dryRun: true });
+    expect(file.bytes(fresh).equals(bytes)).toBe(true);
+
+    repairFile(file.path);
+    const [aside, ...more] = readdirSync(file.folder).filter((name) => /-repaired/.test(name));
+    expect([more, left()]).toEqual([[], []]);
+    expect(file.bytes(join(file.folder, String(aside))).equals(bytes)).toBe(true);
+    expect(file.kept()).toContain(file.accepted.at(-1));
+    const kept = runSql<{ id: string }>(join(file.folder, String(aside)), allIds);
+    const known = new Set([...file.kept(), ...kept.map(({ id }) => id)]);
+    expect(file.accepted.filter((id) => !known.has(id))).toEqual([]);
   });
 
   it('when a log without a legal start was all there was, is gone on with', async () => {

@@ -139,19 +139,6 @@ export function transactionContract(subject: () => DriverSubject): void {
       await Promise.all([one.close(), other.close()]);
     });
 
-    it('that are aborted on purpose leave nothing, and it is opened again', async () => {
-      const [topic, sender] = [await newTopic(), create(newNames())];
-      await marksOf(sender);
-      const aborted = await sender.sendAborted([record(topic, 'one')], [mark(0, 1)], deadlineMs);
-      expect(aborted).toBeNull();
-      expect([sender.isOpen, sender.inDoubt]).toEqual([false, false]);
-      expect(await marksOf(sender)).toEqual([]);
-      expect(sender.isCut).toBe(false);
-      await sender.send([record(topic, 'two')], [mark(0, 1)], deadlineMs);
-      await sender.close();
-      expect(await valuesOf(topic, 1)).toEqual(['two']);
-    });
-
     it('are not begun before they are opened, nor without a mark', async () => {
       const sender = create(newNames());
       const defect = { code: 'INVARIANT_BROKEN' };

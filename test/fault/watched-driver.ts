@@ -123,8 +123,8 @@ export class WatchedDriver implements Driver {
       get isOpen() {
         return sender.isOpen;
       },
-      get isCut() {
-        return sender.isCut;
+      get mayHaveLost() {
+        return sender.mayHaveLost;
       },
       get inDoubt() {
         return sender.inDoubt;
@@ -134,7 +134,6 @@ export class WatchedDriver implements Driver {
         const send = () => sender.send(records, marks, deadlineMs);
         return records.length === 0 ? send() : this.#watch(send);
       },
-      sendAborted: (records, marks, deadlineMs) => sender.sendAborted(records, marks, deadlineMs),
       close: () => sender.close(),
     };
   }

@@ -64,7 +64,7 @@ export const steps = fc.array(
       weight: 3,
       arbitrary: fc.record({
         do: fc.constant('commit' as const),
-        fault: fc.constantFrom('lost' as const, 'unheard', 'endless'),
+        fault: fc.constantFrom('lost' as const, 'unheard'),
       }),
     },
   ),

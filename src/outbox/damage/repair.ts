@@ -120,11 +120,12 @@ class Repair {
   }
 
   run(): Repaired {
-    const unfinished = findUnfinished(this.#path); // by a repair that was killed
-    if (this.#options.dryRun) return this.#dryRun(unfinished);
+    if (this.#options.dryRun) return this.#dryRun(findUnfinished(this.#path));
+    // First of all: what a killed repair has left may be all there is of what it has found.
+    this.#refuseInUse();
+    const unfinished = findUnfinished(this.#path);
     setOutdatedAside(this.#path);
     this.#removeScratch(unfinished);
-    this.#refuseInUse();
     if (unfinished !== null) this.#finish(unfinished);
     try {
       return unfinished === null ? this.#work() : this.#outcomeOf(unfinished);
@@ -151,7 +152,9 @@ class Repair {
     const { onStep, openersMs } = this.#options;
     const hold = this.#hold();
     try {
-      if (stampOf(this.#path) !== unfinished.stamp) throw this.#inUse('was changed meanwhile');
+      // A log that is new since would go with the old one's name.
+      const isStill = findUnfinished(this.#path)?.fresh === unfinished.fresh;
+      if (!isStill) throw this.#inUse('was changed meanwhile');
       putInPlace({ ...unfinished, path: this.#path, onStep, openersMs }, []);
     } finally {
       hold.release();

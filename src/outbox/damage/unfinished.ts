@@ -14,7 +14,8 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { RepairFacts } from '../integrity.ts';
-import { bytesOf, freeName, stampOf, syncFolder, writeWhole } from './copies.ts';
+import { fileIdOf } from '../sqlite/look.ts';
+import { freeName, stampOf, syncFolder, writeWhole } from './copies.ts';
 
 export interface Unfinished {
   /** The new file: whole and durable. */
@@ -44,7 +45,8 @@ export function writeRecord(file: string, unfinished: Unfinished): void {
 
 /**
  * What a killed repair of this file has left to be finished; `null`: nothing, or its log is there
- * still. Changes nothing, so that a dry run may ask, and whoever does not hold the repair's lock.
+ * still, or somebody has written since. Changes nothing, so that a dry run may ask, and whoever
+ * does not hold the repair's lock.
  */
 export function findUnfinished(path: string): Unfinished | null {
   return recordedFor(path).find((one) => !isOutdated(path, one)) ?? null;
@@ -63,18 +65,25 @@ export function setOutdatedAside(path: string): void {
   }
 }
 
-/** Whether somebody has written to the file since. */
-const isOutdated = (path: string, { stamp }: Unfinished) => stampOf(path) !== stamp;
+/** Whether somebody has written since: to the file, or to a log that came after the damaged one. */
+const isOutdated = (path: string, { stamp }: Unfinished) =>
+  existsSync(`${path}-wal`) || stampOf(path) !== stamp;
 
-/** Those whose new file is there still. */
+/** Those whose new file is there still, and whose log has lost its name. */
 function recordedFor(path: string): Unfinished[] {
-  if (bytesOf(`${path}-wal`) !== null) return [];
   const folder = dirname(path);
   return readdirSync(folder)
     .filter((name) => name.startsWith(scratchPrefix(path)) && name.endsWith(recordSuffix))
     .map((name) => readRecord(join(folder, name)))
     .filter((one) => one !== null)
-    .filter(({ fresh }) => existsSync(fresh));
+    .filter(({ fresh, damaged }) => existsSync(fresh) && !hasItsLog(path, damaged));
+}
+
+/** A log under the name may be another one, of who has opened the file since. */
+function hasItsLog(path: string, damaged: string): boolean {
+  const log = fileIdOf(`${path}-wal`);
+  const old = fileIdOf(`${damaged}-wal`);
+  return log !== null && (old === null || (log.dev === old.dev && log.ino === old.ino));
 }
 
 function readRecord(file: string): Unfinished | null {

@@ -110,12 +110,8 @@ export class TransactionalProducer {
   }
 
   /** The same, and it is aborted; `null` when that is done. It cannot go on then. */
-  async writeAborted(
-    work: Work,
-    deadlineMs: number,
-    onMarked: () => void = () => {},
-  ): Promise<SendFailure | null> {
-    const { outcome, transaction } = await this.write(work, deadlineMs, onMarked);
+  async writeAborted(work: Work, deadlineMs: number): Promise<SendFailure | null> {
+    const { outcome, transaction } = await this.write(work, deadlineMs);
     if (outcome.kind !== 'acked') return outcome;
     await transaction.abort();
     return null;

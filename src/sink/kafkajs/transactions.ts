@@ -28,8 +28,6 @@ import { TransactionalProducer, type Work } from './transactional-producer.ts';
 import { areEqual, ensureWatermarks, readWatermarks } from './watermarks.ts';
 
 const agreeMs = 200;
-/** A partition may be away for a moment after its broker was started. */
-const endAgainMs = 250;
 const closeMs = 1_000;
 
 /** Whose sender it is. */
@@ -39,10 +37,6 @@ interface SendersDriver {
   onSenderClosed(): void;
 }
 type Phase = 'marking' | 'sending' | 'committing';
-interface Progress {
-  phase: Phase;
-}
-const newProgress = (): Progress => ({ phase: 'marking' });
 
 export class KafkaJsTransactionalSender implements TransactionalSender {
   readonly #options: KafkaJsOptions;
@@ -70,8 +64,8 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
     return this.#isOpen;
   }
 
-  get isCut(): boolean {
-    return this.#producer?.isCut ?? false;
+  get mayHaveLost(): boolean {
+    return this.#last.isPromised && this.#producer?.isCut !== false;
   }
 
   get inDoubt(): boolean {
@@ -104,12 +98,12 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
       let watermarks = await this.#agreed(admin);
       const lost = this.#last.lostBy(watermarks);
       if (lost !== null) {
-        const failure = await this.#settle(client, lost, deadlineMs);
+        const failure = await this.#settle({ client, admin }, lost, deadlineMs);
         if (failure !== null) return failure;
         watermarks = await this.#agreed(admin);
       }
       invariant(this.#admin === client, 'one opening at a time');
-      this.#last.forget();
+      this.#last.acked(); // or forgotten
       this.#producer?.watchConnections();
       this.#isOpen = true;
       return { kind: 'opened', watermarks };
@@ -140,40 +134,55 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
   }
 
   /** Leaves a producer that can go on, or says why it cannot be done now. */
-  async #settle(opening: Client, lost: LostCommit, deadlineMs: number) {
-    const { clock, onWarning } = this.#options;
-    const untilMs = clock.monotonic() + deadlineMs / 2;
-    for (;;) {
-      const failure = await this.#endAndRepeat(opening, lost, deadlineMs);
-      if (failure === null) return null;
-      const { kind, message, cause } = failure;
-      if (kind === 'outage' || kind === 'unknown' || kind === 'fenced') return failure;
-      const isLast = kind !== 'partition-away' || clock.monotonic() >= untilMs;
-      if (!isLast) await pause(clock, endAgainMs);
-      await this.#connect(opening, deadlineMs);
-      if (!isLast) continue;
-      // Its topic is gone, or takes no more: the lane must not wait for that.
-      onWarning?.('TRANSACTION_NOT_ENDED', message, cause);
-      return null;
-    }
-  }
-
-  /** What is killed in between leaves an acknowledged one unsent: guarantees.md, the limits. */
-  async #endAndRepeat(
-    opening: Client,
+  async #settle(
+    opening: { readonly client: Client; readonly admin: Admin },
     lost: LostCommit,
     deadlineMs: number,
   ): Promise<SendFailure | null> {
-    const first = this.#producer;
-    invariant(first !== null, 'a producer is connected before what is lost is settled');
+    const failure = await this.#endAndRepeat(opening, lost, deadlineMs);
+    if (failure === null) return null;
+    // Whoever was late for its deadline decides nothing any more.
+    invariant(this.#admin === opening.client, 'one opening at a time');
+    const { kind, message, cause } = failure;
+    if (kind === 'outage' || kind === 'unknown' || kind === 'fenced') return failure;
+    if (lost.isAcked) {
+      const why = `what Kafka has acknowledged and lost is not taken again: ${message}`;
+      return { ...failure, kind: 'outage', message: why };
+    }
+    const isPassing = kind === 'partition-away' || kind === 'bug';
+    if (isPassing && this.#last.mayTry(this.#options.clock.monotonic(), deadlineMs)) return failure;
+    // Its topic is gone, or takes no more: the lane must not wait for that.
+    this.#options.onWarning?.('TRANSACTION_NOT_ENDED', message, cause);
+    this.#last.forget();
+    await this.#connect(opening.client, deadlineMs);
+    return null;
+  }
+
+  async #endAndRepeat(
+    { client, admin }: { readonly client: Client; readonly admin: Admin },
+    lost: LostCommit,
+    deadlineMs: number,
+  ): Promise<SendFailure | null> {
     try {
-      const failure = await first.writeAborted(lost, deadlineMs);
-      if (failure !== null) return failure;
-      const producer = await this.#connect(opening, deadlineMs);
-      if (!lost.isAcked) return null;
-      const again = await producer.write(lost, deadlineMs);
-      if (again.outcome.kind !== 'acked') return again.outcome;
-      await again.transaction.commit();
+      let producer = this.#producer;
+      invariant(producer !== null, 'a producer is connected before what is lost is settled');
+      if (!lost.isEnded) {
+        const failure = await producer.writeAborted(lost, deadlineMs);
+        if (failure !== null) return failure;
+        producer = await this.#connect(client, deadlineMs);
+        this.#last.ended();
+      }
+      if (!lost.isAcked) {
+        this.#last.forget();
+        return null;
+      }
+      // Another process may have had the lane in between.
+      if (this.#last.lostBy(await this.#agreed(admin)) === null) return null;
+      const { outcome, transaction } = await producer.write(lost, deadlineMs);
+      if (outcome.kind !== 'acked') return outcome;
+      invariant(this.#admin === client, 'one opening at a time');
+      this.#last.repeated();
+      await transaction.commit();
       return null;
     } catch (error) {
       return leaderless(classify(error));
@@ -185,61 +194,32 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
     marks: readonly SlotMark[],
     deadlineMs: number,
   ): Promise<SendOutcome> {
-    const [work, progress] = [{ records, marks }, newProgress()];
-    const sending = (producer: TransactionalProducer) =>
-      this.#try(producer, { ...work, deadlineMs, progress });
-    const outcome = await this.#within(work, { deadlineMs, progress }, sending);
-    return outcome.kind === 'acked' ? outcome : this.#failed(outcome, progress.phase);
-  }
-
-  async sendAborted(
-    records: readonly SinkRecord[],
-    marks: readonly SlotMark[],
-    deadlineMs: number,
-  ): Promise<SendFailure | null> {
-    const [work, progress] = [{ records, marks }, newProgress()];
-    const onMarked = () => {
-      progress.phase = 'sending';
-    };
-    const aborted = await this.#within(work, { deadlineMs, progress }, (producer) =>
-      producer.writeAborted(work, deadlineMs, onMarked),
-    );
-    if (aborted !== null) return this.#failed(aborted, progress.phase);
-    this.#discard();
-    return null;
-  }
-
-  /** What becomes of it in time. */
-  async #within<T>(
-    { records, marks }: Work,
-    { deadlineMs, progress }: { readonly deadlineMs: number; readonly progress: Progress },
-    run: (producer: TransactionalProducer) => Promise<T>,
-  ): Promise<T | SendFailure> {
     invariant(marks.length > 0, 'a transaction has a mark');
     const producer = this.#producer;
     invariant(producer !== null && this.#isOpen, 'a sender of transactions is open');
     const bare = nullHeader(records);
-    if (bare !== null) {
-      progress.phase = 'sending';
-      return bare;
-    }
+    if (bare !== null) return this.#failed(bare);
+    const progress: { phase: Phase } = { phase: 'marking' };
+    const work = this.#try(producer, { records, marks, deadlineMs, progress });
     try {
-      const done = await within(this.#options.clock, deadlineMs, run(producer));
-      return done === null ? late(deadlineMs, 'unknown') : done.value;
+      const done = await within(this.#options.clock, deadlineMs, work);
+      if (done === null) return this.#failed(late(deadlineMs, 'unknown'), progress.phase);
+      return done.value.kind === 'acked' ? done.value : this.#failed(done.value);
     } catch (error) {
-      return leaderless(classify(error));
+      return this.#failed(leaderless(classify(error)), progress.phase);
     }
   }
 
   async #try(
     producer: TransactionalProducer,
-    given: Work & { readonly deadlineMs: number; readonly progress: Progress },
+    given: Work & { readonly deadlineMs: number; readonly progress: { phase: Phase } },
   ): Promise<SendOutcome> {
     const { records, marks, deadlineMs, progress } = given;
     // The deadline may have passed while this went on: nobody waits for it any more.
     const isCurrent = () => this.#producer === producer;
     const { outcome, transaction } = await producer.write({ records, marks }, deadlineMs, () => {
       invariant(isCurrent(), 'the sender was not given up meanwhile');
+      if (this.mayHaveLost) throw lostConnection();
       this.#last.forget(); // Kafka takes no other one before it has written the end of the last
       progress.phase = 'sending';
     });
@@ -253,7 +233,7 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
   }
 
   /** Until its commit is asked for, a transaction that failed is none: the next opening ends it. */
-  #failed(failure: SendFailure, phase: Phase): SendFailure {
+  #failed(failure: SendFailure, phase: Phase = 'sending'): SendFailure {
     this.#discard();
     const told = phase === 'sending' ? failure : noRefusal(failure);
     if (told.kind === 'fenced') return told;
@@ -281,6 +261,11 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
     this.#discard();
     this.#driver.onSenderClosed();
   }
+}
+
+/** It was made again by the client, which says nothing: the broker may be back from a kill. */
+function lostConnection(): Error {
+  return Object.assign(new Error('the connection was lost meanwhile'), { code: 'ECONNRESET' });
 }
 
 function late(deadlineMs: number, kind: 'outage' | 'unknown'): SendFailure {

@@ -61,19 +61,16 @@ async function restart(given: BenchOptions = {}): Promise<void> {
 }
 
 describe('a commit of the log', () => {
-  it.each<CommitFault>(['unheard', 'lost', 'endless'])(
-    'that is %s brings each event once',
-    async (fault) => {
-      faults = [fault];
-      bench.appendKeyed('orders', 'a:1', 'b:2', 'a:3', 'b:4', 'a:5');
-      await bench.core.start();
-      await bench.clock.advance(15_000);
-      expect(bench.written('orders').sort()).toEqual(['a:1', 'a:3', 'a:5', 'b:2', 'b:4']);
-      expect(bench.store.summary()).toMatchObject({ delivered: 5, pending: 0, held: 0 });
-    },
-  );
+  it.each<CommitFault>(['unheard', 'lost'])('that is %s brings each event once', async (fault) => {
+    faults = [fault];
+    bench.appendKeyed('orders', 'a:1', 'b:2', 'a:3', 'b:4', 'a:5');
+    await bench.core.start();
+    await bench.clock.advance(15_000);
+    expect(bench.written('orders').sort()).toEqual(['a:1', 'a:3', 'a:5', 'b:2', 'b:4']);
+    expect(bench.store.summary()).toMatchObject({ delivered: 5, pending: 0, held: 0 });
+  });
 
-  it.each<CommitFault>(['unheard', 'lost', 'endless'])(
+  it.each<CommitFault>(['unheard', 'lost'])(
     'that is %s is settled by the next relay when its own has ended',
     async (fault) => {
       faults = [fault];

@@ -136,8 +136,11 @@ export class Housekeeping {
   }
 
   async #rest(): Promise<void> {
-    const { drainers, leases, topics, clock } = this.#parts;
-    for (const drainer of drainers) await drainer.closeIdleSender(idleSenderMs);
+    const { drainers, leases, topics, clock, report } = this.#parts;
+    for (const drainer of drainers) {
+      if (this.#stopped) return;
+      await drainer.closeIdleSender(idleSenderMs).catch(report);
+    }
     const now = clock.monotonic();
     if (leases.anyInUse || now - this.#lastRefreshMs < refreshTopicsMs) return;
     this.#lastRefreshMs = now;

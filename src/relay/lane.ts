@@ -202,8 +202,9 @@ export class LaneDrainer {
 
   /** Gives the connections up, unless a drain uses them. */
   async rest(): Promise<void> {
-    if (this.#parts.leases.uses(this.lane)) return;
     await this.#lookForLost();
+    // Also one that has begun meanwhile.
+    if (this.#parts.leases.uses(this.lane)) return;
     // All begun at once: a drain may begin while one of them is waited for.
     await Promise.all([this.#log.rest(), this.#sends.rest(), this.#transactions?.rest()]);
   }

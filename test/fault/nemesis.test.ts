@@ -11,7 +11,7 @@ import { allDelivered } from '../support/scene.ts';
 import { type Fault, faults, waitOf } from './faults.ts';
 import { byForm, Chance, report, together } from './form.ts';
 import { witnessOf } from './witness.ts';
-import { World } from './world.ts';
+import { batchEvents, World } from './world.ts';
 
 const rounds = byForm({ short: 1, full: 4 });
 const eventsAtOnce = byForm({ short: 300, full: 2_000 });
@@ -92,7 +92,9 @@ describe('two relays and an application, beside everything that goes wrong', () 
         expect({ ...facts, examples }).toMatchObject(allDelivered);
         expect(firstMs.length).toBeGreaterThan(0);
         expect(Math.max(...firstMs)).toBeLessThan(firstDeliveryMsMax);
-        if (delivery === 'exactly-once') expect(facts.duplicated).toBe(0);
+        // Where a lane is taken by the other relay before the broker is back: guarantees.md, 11.
+        if (delivery === 'exactly-once')
+          expect(facts.duplicated).toBeLessThanOrEqual(endsLost * batchEvents);
       } finally {
         await world.stop();
       }

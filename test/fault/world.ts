@@ -16,7 +16,7 @@ import { isUnderWay, lanesOwned } from './ownership.ts';
 
 /** Short, so that a relay that is frozen longer loses its lanes within a round. */
 export const leaseMs = 3_000;
-const batchEvents = 50;
+export const batchEvents = 50;
 const drainedMsMax = 120_000;
 /** About as fast as the relays send, so that they are seldom without work. */
 const writingEveryMs = 10;

@@ -116,6 +116,7 @@ describe('a transaction whose end Kafka has lost', () => {
     expect(sender.mayHaveLost).toBe(false);
     await loseEnd();
     await until('the sender knows', () => sender.mayHaveLost);
+    expect(await send('third', 3)).toMatchObject({ kind: 'outage', code: 'ECONNRESET' });
     expect(await numberInKafka()).toBe(2);
     const refused = await send('too large', 3, Buffer.alloc(2_000_000));
     expect(refused).toMatchObject({ kind: 'refused-record' }); // the next opening aborts it

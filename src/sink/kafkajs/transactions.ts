@@ -65,7 +65,7 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
   }
 
   get mayHaveLost(): boolean {
-    return this.#last.isPromised && this.#producer?.isCut !== false;
+    return this.#last.isPromised && (!this.#isOpen || this.#producer?.isCut === true);
   }
 
   get inDoubt(): boolean {
@@ -146,8 +146,8 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
     const { kind, message, cause } = failure;
     if (kind === 'outage' || kind === 'unknown' || kind === 'fenced') return failure;
     if (lost.isAcked) {
-      const why = `what Kafka has acknowledged and lost is not taken again: ${message}`;
-      return { ...failure, kind: 'outage', message: why };
+      // Not an outage: the other lanes go on.
+      return { ...failure, kind: 'unknown', message: `${takenBack}: ${message}` };
     }
     const isPassing = kind === 'partition-away' || kind === 'bug';
     if (isPassing && this.#last.mayTry(this.#options.clock.monotonic(), deadlineMs)) return failure;
@@ -262,6 +262,9 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
     this.#driver.onSenderClosed();
   }
 }
+
+const takenBack =
+  'Kafka has acknowledged a batch, lost it, and does not take it again (a restart gives it up)';
 
 /** It was made again by the client, which says nothing: the broker may be back from a kill. */
 function lostConnection(): Error {

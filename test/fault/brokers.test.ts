@@ -1,34 +1,46 @@
 /**
  * The broker is killed while a send is under way, again and again: its coordinator of transactions
- * with it. A kill counts when a send that was under way before it came to nothing.
+ * with it. A proxy in front of it keeps a request of the send, or its answer, until the kill.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { percentile } from '../../scripts/bench/statistics.ts';
+import type { Relay } from '../../src/index.ts';
 import type { Delivery } from '../../src/relay/lane-parts.ts';
 import { KafkaBroker } from '../support/kafka.ts';
+import { KafkaTap, type RequestName, requests, type Stop } from '../support/kafka-tap.ts';
 import { endsLostBy } from '../support/lost-ends.ts';
+import { freePort } from '../support/ports.ts';
+import { TcpProxy } from '../support/proxy.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
 import { until } from '../support/wait.ts';
 import { byForm, Chance, report } from './form.ts';
-import { startWatched, type Watched } from './watched-driver.ts';
 import { witnessOf } from './witness.ts';
 
-const killsWanted = byForm({ short: 1, full: 12 });
-/** More than is sent while Docker gets to the kill; at least once it is twice as fast. */
-const eventsPerKill: Readonly<Record<Delivery, number>> = {
-  'at-least-once': byForm({ short: 4_000, full: 60_000 }),
-  'exactly-once': byForm({ short: 4_000, full: 15_000 }),
-};
+const killsEach = byForm({ short: 1, full: 12 });
+const eventsPerKill = 5_000;
 /** Ten times what is promised, on a real clock. */
 const firstDeliveryMsMax = 20_000;
 
+/** What is kept. */
+const places: Readonly<Record<Delivery, readonly RequestName[]>> = {
+  'at-least-once': ['Produce'],
+  'exactly-once': Object.keys(requests) as RequestName[],
+};
+
+const tap = new KafkaTap();
+let network: TcpProxy;
 let kafka: KafkaBroker;
 let scene: Scene;
 
 beforeAll(async () => {
-  kafka = await KafkaBroker.start();
+  network = await TcpProxy.listen(await freePort(), tap.join);
+  kafka = await KafkaBroker.start({ advertised: network.address });
+  network.forwardTo(kafka.container.port);
 });
-afterAll(() => kafka?.stop());
+afterAll(async () => {
+  await kafka?.stop();
+  await network?.close();
+});
 beforeEach(async () => {
   scene = new Scene(4);
   scene.enqueue(1); // makes the outbox, with its lanes
@@ -42,33 +54,27 @@ interface Times {
   readonly drainedMs: number[];
 }
 
-/** True when it broke a send. */
-async function killOnce(
-  { relay, driver }: Watched,
-  { events, chance, times }: { events: number; chance: Chance; times: Times },
-) {
-  const [acked, failed] = [driver.acked, driver.failed];
-  scene.enqueue(events);
-  const after = chance.between(1, 4);
-  const isUnderWay = () => driver.acked >= acked + after && driver.underWay > 0;
-  await until('a send is under way', isUnderWay, { everyMs: 1 });
-  driver.mark();
+async function killOnce(relay: Relay, stop: Stop, times: Times): Promise<void> {
+  const met = tap.meet(stop);
+  scene.enqueue(eventsPerKill);
+  await met;
+  let isBroken = false;
+  relay.once('laneFailed', () => {
+    isBroken = true;
+  });
   await kafka.container.kill();
-  await until('sends are answered', () => driver.underWay === 0 || driver.failed > failed);
-  const met = driver.brokenSinceMark > 0;
+  await until('the send has come to nothing', () => isBroken);
   let isFirst = false;
   relay.once('delivered', () => {
     isFirst = true;
   });
   await kafka.container.start();
   await kafka.probe();
-  if (!met) return false; // it came between two sends, or after the last one
   const backMs = performance.now();
   await until('the first delivery', () => isFirst, { timeoutMs: 60_000, everyMs: 1 });
   times.firstDeliveryMs.push(Math.round(performance.now() - backMs));
   await scene.allDelivered(relay, 120_000);
   times.drainedMs.push(Math.round(performance.now() - backMs));
-  return true;
 }
 
 describe('a broker that is killed with sends under way', () => {
@@ -78,19 +84,21 @@ describe('a broker that is killed with sends under way', () => {
     async (delivery) => {
       const chance = new Chance(`brokers ${delivery}`);
       const times: Times = { firstDeliveryMs: [], drainedMs: [] };
-      const subject = await startWatched(scene, kafka.address, delivery);
-      let [kills, counted] = [0, 0];
-      while (counted < killsWanted) {
-        if (await killOnce(subject, { events: eventsPerKill[delivery], chance, times }))
-          counted += 1;
-        kills += 1;
+      const options = { delivery, createTopics: 'never', batchEvents: 200 } as const;
+      const relay = scene.relay(network.address, options);
+      await relay.start();
+      await scene.allDelivered(relay);
+      for (let kills = 0; kills < killsEach; kills += 1) {
+        const request = chance.oneOf(places[delivery]);
+        const when = chance.oneOf(['unsent', 'unanswered'] as const);
+        await killOnce(relay, { request, when, skip: chance.between(0, 8) }, times);
       }
       const { examples, ...facts } = await scene.account(witnessOf(kafka, delivery));
       const endsLost = await endsLostBy(kafka.container);
       const { firstDeliveryMs, drainedMs } = times;
       const slowest = Math.max(...firstDeliveryMs);
       report('broker kills', {
-        ...{ delivery, seed: chance.seed, kills, counted, ...facts, endsLost },
+        ...{ delivery, seed: chance.seed, kills: killsEach, ...facts, endsLost },
         firstDeliveryMs: { median: percentile(firstDeliveryMs, 0.5), max: slowest },
         drainedMs: { median: percentile(drainedMs, 0.5), max: Math.max(...drainedMs) },
       });

@@ -4,7 +4,7 @@
  * answers an EndTxn in its place.
  *
  * What a lane commits when it opens has no event in it, and does not count: a connection is that of
- * one lane's producer, and its first transaction is the opening's.
+ * one lane's producer, and its first transaction is the opening's. A Produce always has events.
  * Format: a request is its length (int32), its API key (int16) and the rest.
  * https://kafka.apache.org/protocol
  */
@@ -50,7 +50,7 @@ export class KafkaTap {
     client.on('data', (bytes) => {
       rest = Buffer.concat([rest, bytes]);
       for (let frame = firstOf(rest); frame !== null && held === null; ) {
-        if (hasOpened) held = this.#isMet(frame);
+        if (hasOpened || apiOf(frame) === requests.Produce) held = this.#isMet(frame);
         if (apiOf(frame) === requests.EndTxn) hasOpened = true;
         rest = rest.subarray(frame.length);
         if (held?.when === 'forged') client.write(successOf(frame));

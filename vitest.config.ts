@@ -28,9 +28,9 @@ export default defineConfig({
   resolve: { alias },
   test: {
     projects: [
-      project('tidy', 0),
+      project('tidy', 0, { maxWorkers: 2 }),
       // So long nothing may hang; how fast it is says nothing on a machine that others use, too.
-      project('unit', 1, { testTimeout: 60_000 }),
+      project('unit', 1, { testTimeout: 60_000, maxWorkers: 2 }),
       project('contract', 2, { ...slow, maxWorkers: 2 }),
       project('integration', 3, { ...slow, maxWorkers: 2 }),
       // One after the other: what they kill and count must not wait for somebody else's work.

@@ -1,8 +1,13 @@
-/** A killed broker may lose the end of a transaction; what the sender makes of it. */
+/** A killed broker may lose the ends of transactions; what senders and a relay make of it. */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
-import type { Driver, SinkRecord, TransactionalSender } from '../../src/sink/driver.ts';
+import type {
+  Driver,
+  SendOutcome,
+  SinkRecord,
+  TransactionalSender,
+} from '../../src/sink/driver.ts';
 import { createKafkaJsDriver } from '../../src/sink/kafkajs/driver.ts';
 import { plaintext } from '../../src/sink/security.ts';
 import { KafkaBroker } from '../support/kafka.ts';
@@ -18,9 +23,6 @@ const tap = new KafkaTap();
 let network: TcpProxy;
 let kafka: KafkaBroker;
 let driver: Driver;
-let topic: string;
-let transactionalId: string;
-let sender: TransactionalSender;
 
 beforeAll(async () => {
   network = await TcpProxy.listen(await freePort(), tap.join);
@@ -34,54 +36,53 @@ afterAll(async () => {
   await kafka?.stop();
   await network?.close();
 });
-beforeEach(async () => {
-  topic = `lost-${randomUUID()}`;
-  await kafka.createTopic(topic, 2);
-  transactionalId = randomUUID();
-  sender = newSender();
-});
 
-function newSender(): TransactionalSender {
-  const group = `outbox-relay.${transactionalId}.1`;
-  const names = { transactionalId, group, slots: 2, ownSlots: [0, 1] };
-  const made = driver.createTransactionalSender?.('lane-0', names);
-  if (made === undefined) throw new Error('this driver has no transactions');
-  return made;
+/** A sender, with a topic of its own. */
+class Subject {
+  readonly topic = `lost-${randomUUID()}`;
+  readonly transactionalId = randomUUID();
+  readonly sender: TransactionalSender;
+
+  constructor() {
+    const { transactionalId } = this;
+    const group = `outbox-relay.${transactionalId}.1`;
+    const names = { transactionalId, group, slots: 2, ownSlots: [0, 1] };
+    const made = driver.createTransactionalSender?.('lane-0', names);
+    if (made === undefined) throw new Error('this driver has no transactions');
+    this.sender = made;
+  }
+
+  /** Opened, and something is committed. */
+  static async ready(): Promise<Subject> {
+    const subject = new Subject();
+    await kafka.createTopic(subject.topic, 2);
+    await subject.numberInKafka();
+    expect(await subject.send('first', 1)).toMatchObject({ kind: 'acked' });
+    return subject;
+  }
+
+  async numberInKafka(): Promise<number | undefined> {
+    let found: number | undefined;
+    const isOpened = async () => {
+      const opened = await this.sender.open(deadlineMs);
+      if (opened.kind === 'opened') found = opened.watermarks.get(0)?.number;
+      return opened.kind === 'opened';
+    };
+    await until('it is open', isOpened, { timeoutMs: 60_000 });
+    return found;
+  }
+
+  /** In both partitions. */
+  send(text: string, number: number, value: Buffer = Buffer.from(text)): Promise<SendOutcome> {
+    const records = [0, 1].map((partition): SinkRecord => {
+      return { topic: this.topic, partition, key: null, value, headers: [], timestampMs: 1 };
+    });
+    return this.sender.send(records, [{ slot: 0, number, note: text }], deadlineMs);
+  }
 }
 
-async function numberInKafka(): Promise<number | undefined> {
-  let found: number | undefined;
-  const isOpened = async () => {
-    const opened = await sender.open(deadlineMs);
-    if (opened.kind === 'opened') found = opened.watermarks.get(0)?.number;
-    return opened.kind === 'opened';
-  };
-  await until('it is open', isOpened, { timeoutMs: 60_000 });
-  return found;
-}
-
-function inBothPartitions(text: string, number: number, bytes: Buffer = Buffer.from(text)) {
-  const records = [0, 1].map((partition): SinkRecord => {
-    return { topic, partition, key: null, value: bytes, headers: [], timestampMs: 1 };
-  });
-  return [records, [{ slot: 0, number, note: text }]] as const;
-}
-
-function send(text: string, number: number, bytes?: Buffer) {
-  return sender.send(...inBothPartitions(text, number, bytes), deadlineMs);
-}
-
-/** The broker is killed, and has lost the end of what is under way. */
-async function loseEnd(): Promise<void> {
-  network.reset();
-  await noteAsComplete(network.address, transactionalId);
-  await kafka.container.kill();
-  await kafka.container.start();
-  await kafka.container.ready();
-}
-
-/** In each of the partitions. */
-async function committed(): Promise<string[][]> {
+/** In each of the first two partitions. */
+async function committed(topic: string): Promise<string[][]> {
   const records = await kafka.committed.consume(topic, 'end');
   return [0, 1].map((partition) => {
     return records.filter((each) => each.partition === partition).map(({ value }) => String(value));
@@ -89,68 +90,73 @@ async function committed(): Promise<string[][]> {
 }
 
 describe('a transaction whose end Kafka has lost', () => {
+  let unheard: Subject;
+  let sending: Promise<SendOutcome>;
+  let acked: Subject;
+  let scene: Scene;
+  let scenesTopic: string;
+
+  beforeAll(async () => {
+    [unheard, acked] = [await Subject.ready(), await Subject.ready()];
+    scene = new Scene(1);
+    scenesTopic = scene.topic;
+    await kafka.createTopic(scenesTopic);
+    scene.enqueue(1);
+    const how = { delivery: 'exactly-once', createTopics: 'never' } as const;
+    const relay = scene.relay(network.address, how);
+    await relay.start();
+    await scene.drained(relay);
+
+    const unsent = tap.meet({ request: 'EndTxn', when: 'unsent', skip: 0 });
+    sending = unheard.send('second', 2);
+    await unsent;
+    const forged = tap.meet({ request: 'EndTxn', when: 'forged', skip: 0 });
+    expect(await acked.send('second', 2)).toMatchObject({ kind: 'acked' });
+    await forged;
+    const relays = tap.meet({ request: 'EndTxn', when: 'forged', skip: 0 });
+    scene.enqueue(3);
+    await relays;
+    await scene.drained(relay);
+    expect(acked.sender.mayHaveLost).toBe(false);
+    const ids = [unheard.transactionalId, acked.transactionalId, `${relay.status().outboxId}-0`];
+    await noteAsComplete(network.address, ids);
+    await kafka.container.kill();
+    await kafka.container.start();
+    await kafka.container.ready();
+  });
+  afterAll(() => scene?.close());
+
   it('comes to nothing, when nobody was told of its commit', async () => {
-    await numberInKafka();
-    await send('first', 1);
-    const met = tap.meet({ request: 'EndTxn', when: 'unsent', skip: 0 });
-    const sending = send('second', 2);
-    await met;
-    await loseEnd();
     expect(await sending).toMatchObject({ kind: 'unknown' });
-    expect(sender.inDoubt).toBe(true);
-    expect(await numberInKafka()).toBe(1);
-    expect(await send('second', 2)).toMatchObject({ kind: 'acked' });
-    await sender.close();
-    expect(await committed()).toEqual([
+    expect(unheard.sender.inDoubt).toBe(true);
+    expect(await unheard.numberInKafka()).toBe(1);
+    expect(await unheard.send('second', 2)).toMatchObject({ kind: 'acked' });
+    await unheard.sender.close();
+    expect(await committed(unheard.topic)).toEqual([
       ['first', 'second'],
       ['first', 'second'],
     ]);
   });
 
   it('is sent once more, when Kafka had acknowledged it', async () => {
-    await numberInKafka();
-    await send('first', 1);
-    const met = tap.meet({ request: 'EndTxn', when: 'forged', skip: 0 });
-    expect(await send('second', 2)).toMatchObject({ kind: 'acked' });
-    await met;
-    expect(sender.mayHaveLost).toBe(false);
-    await loseEnd();
-    await until('the sender knows', () => sender.mayHaveLost);
-    expect(await send('third', 3)).toMatchObject({ kind: 'outage', code: 'ECONNRESET' });
-    expect(await numberInKafka()).toBe(2);
-    const refused = await send('too large', 3, Buffer.alloc(2_000_000));
+    await until('the sender knows', () => acked.sender.mayHaveLost);
+    expect(await acked.send('third', 3)).toMatchObject({ kind: 'outage', code: 'ECONNRESET' });
+    expect(await acked.numberInKafka()).toBe(2);
+    const refused = await acked.send('too large', 3, Buffer.alloc(2_000_000));
     expect(refused).toMatchObject({ kind: 'refused-record' }); // the next opening aborts it
-    expect(await numberInKafka()).toBe(2);
-    await send('third', 3);
-    await sender.close();
-    expect(await committed()).toEqual([
+    expect(await acked.numberInKafka()).toBe(2);
+    await acked.send('third', 3);
+    await acked.sender.close();
+    expect(await committed(acked.topic)).toEqual([
       ['first', 'second', 'third'],
       ['first', 'second', 'third'],
     ]);
   });
 
   it('is sent once more by a relay that has nothing else to do', async () => {
-    const scene = new Scene(1);
-    try {
-      scene.enqueue(1, { topic });
-      const relay = scene.relay(network.address, {
-        delivery: 'exactly-once',
-        createTopics: 'never',
-      });
-      await relay.start();
-      await scene.drained(relay);
-      const met = tap.meet({ request: 'EndTxn', when: 'forged', skip: 0 });
-      scene.enqueue(3, { topic });
-      await met;
-      await scene.drained(relay);
-      transactionalId = `${relay.status().outboxId}-0`;
-      await loseEnd();
-      const isThere = async () => (await committed()).flat().length === 4;
-      await until('all four can be read', isThere, { timeoutMs: 60_000 });
-      const found = await scene.account(kafka.committed, 1_000, [topic]);
-      expect(found).toMatchObject({ ...allDelivered, duplicated: 0 });
-    } finally {
-      await scene.close();
-    }
+    const isThere = async () => (await kafka.committed.consume(scenesTopic, 'end')).length >= 4;
+    await until('all four can be read', isThere, { timeoutMs: 60_000 });
+    const found = await scene.account(kafka.committed, 1_000);
+    expect(found).toMatchObject({ ...allDelivered, duplicated: 0 });
   });
 });

@@ -36,6 +36,11 @@ interface SendersDriver {
   closedFailure(): SendFailure | null;
   onSenderClosed(): void;
 }
+/** Where one asks and connects; a later one has another. */
+interface Opening {
+  readonly client: Client;
+  readonly admin: Admin;
+}
 type Phase = 'marking' | 'sending' | 'committing';
 
 export class KafkaJsTransactionalSender implements TransactionalSender {
@@ -135,7 +140,7 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
 
   /** Leaves a producer that can go on, or says why it cannot be done now. */
   async #settle(
-    opening: { readonly client: Client; readonly admin: Admin },
+    opening: Opening,
     lost: LostCommit,
     deadlineMs: number,
   ): Promise<SendFailure | null> {
@@ -159,7 +164,7 @@ export class KafkaJsTransactionalSender implements TransactionalSender {
   }
 
   async #endAndRepeat(
-    { client, admin }: { readonly client: Client; readonly admin: Admin },
+    { client, admin }: Opening,
     lost: LostCommit,
     deadlineMs: number,
   ): Promise<SendFailure | null> {

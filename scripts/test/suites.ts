@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -14,12 +14,20 @@ export interface Suite {
   readonly command: readonly string[] | null;
 }
 
-export interface SuiteResult {
-  readonly name: string;
-  readonly seconds: number;
+export interface Counts {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+}
+
+export interface TestResult extends Counts {
+  /** A line each: file, name and the first line of what was wrong. */
+  readonly failures: readonly string[];
+}
+
+export interface SuiteResult extends TestResult {
+  readonly name: string;
+  readonly seconds: number;
 }
 
 export const suites: readonly Suite[] = [
@@ -34,16 +42,14 @@ export const suites: readonly Suite[] = [
 
 export async function runSuite(suite: Suite): Promise<SuiteResult> {
   const startMs = performance.now();
-  const counts =
+  const result =
     suite.command === null ? await runTests([suite.name]) : await command(suite.command);
-  return { name: suite.name, seconds: (performance.now() - startMs) / 1_000, ...counts };
+  return { name: suite.name, seconds: (performance.now() - startMs) / 1_000, ...result };
 }
 
-export type Counts = Omit<SuiteResult, 'name' | 'seconds'>;
-
-async function command(args: readonly string[]): Promise<Counts> {
+async function command(args: readonly string[]): Promise<TestResult> {
   const ok = (await start(args)) === 0;
-  return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 };
+  return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0, failures: [] };
 }
 
 export interface TestRun {
@@ -54,7 +60,10 @@ export interface TestRun {
 }
 
 /** Runs vitest projects, or some of their files, and counts. */
-export async function runTests(projects: readonly string[], run: TestRun = {}): Promise<Counts> {
+export async function runTests(
+  projects: readonly string[],
+  run: TestRun = {},
+): Promise<TestResult> {
   const folder = mkdtempSync(join(tmpdir(), 'outbox-relay-test-'));
   try {
     const file = join(folder, 'report.json');
@@ -62,18 +71,31 @@ export async function runTests(projects: readonly string[], run: TestRun = {}): 
     const chosen = projects.flatMap((project) => ['--project', project]);
     const args = [bin('vitest', 'vitest.mjs'), 'run', ...chosen, ...reporters];
     const code = await start([...args, ...(run.files ?? [])], run.env);
-    return countsOf(readReport(file), code);
+    return resultOf(readReport(file), code);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-interface Report {
+/** The part that is read of vitest's JSON report. */
+export interface Report {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
   readonly numTotalTests: number;
+  readonly testResults: readonly {
+    /** The file's path. */
+    readonly name: string;
+    readonly status: string;
+    /** What was wrong outside its tests. */
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly failureMessages?: readonly string[] | null;
+    }[];
+  }[];
 }
 
 function readReport(file: string): Report | null {
@@ -85,13 +107,27 @@ function readReport(file: string): Report | null {
 }
 
 /** A suite that ends with an error counts as failed even if every test of it passed. Pure. */
-export function countsOf(report: Report | null, exitCode: number): Counts {
-  if (report === null) return { passed: 0, failed: 1, skipped: 0 };
+export function resultOf(report: Report | null, exitCode: number): TestResult {
+  if (report === null) return { passed: 0, failed: 1, skipped: 0, failures: ['no report'] };
   const { numPassedTests: passed, numFailedTests: failed } = report;
   const skipped = report.numPendingTests + report.numTodoTests;
   const crashed = (exitCode !== 0 && failed === 0) || report.numTotalTests === 0;
-  return { passed, failed: crashed ? failed + 1 : failed, skipped };
+  const failures = failuresOf(report);
+  return { passed, failed: crashed ? failed + 1 : failed, skipped, failures };
 }
+
+function failuresOf({ testResults }: Report): string[] {
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(root, name);
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    if (failed.length === 0 && status === 'failed') return [`${file}: ${firstLine(message)}`];
+    return failed.map(({ fullName, failureMessages }) => {
+      return `${file}: ${fullName.trim()}: ${firstLine(failureMessages?.[0])}`;
+    });
+  });
+}
+
+const firstLine = (text = '') => text.split('\n', 1)[0] ?? '';
 
 function start(args: readonly string[], more: TestRun['env'] = {}): Promise<number> {
   return new Promise((resolve, reject) => {

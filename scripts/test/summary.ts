@@ -16,6 +16,9 @@ export function summarise(
     const counts = `${passed} passed, ${failed} failed, ${skipped} skipped`;
     return `${name.padEnd(12)} ${seconds.toFixed(1).padStart(7)} s  ${counts}`;
   });
+  for (const { name, failures } of results) {
+    lines.push(...failures.map((failure) => `failed, ${name}: ${failure}`));
+  }
   lines.push(`${'all'.padEnd(12)} ${sum('seconds').toFixed(1).padStart(7)} s`);
   if (left.length > 0) lines.push(`left behind: ${left.join(', ')}`);
   const skipFails = strict && sum('skipped') > 0;

@@ -97,9 +97,9 @@ async function runFile(run: FaultRun, file: string): Promise<FaultRun> {
   const figuresFile = figuresOf(file);
   rmSync(figuresFile, { force: true }); // of a try that failed
   const env = { FAULT_FORM: run.form, FAULT_SEED: String(run.seed), FAULT_REPORT: figuresFile };
-  const counts = await runTests(['fault'], { files: [file], env });
+  const result = await runTests(['fault'], { files: [file], env });
   const seconds = (performance.now() - startMs) / 1_000;
-  const done = { ...run.done, [file]: { name: file, seconds, ...counts } };
+  const done = { ...run.done, [file]: { name: file, seconds, ...result } };
   const next = { ...run, done };
   writeRun(stateFile, next);
   return next;

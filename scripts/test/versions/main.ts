@@ -49,11 +49,11 @@ async function runRow(row: Row, files: readonly string[]): Promise<Outcome> {
   }
   const versions = await versionsOf(images);
   const startMs = performance.now();
-  const counts = await runTests(['contract', 'integration'], {
+  const result = await runTests(['contract', 'integration'], {
     files,
     env: { KAFKA_IMAGE: images.kafka, REDIS_IMAGE: images.redis },
   });
-  return { row, versions, seconds: (performance.now() - startMs) / 1_000, ...counts };
+  return { row, versions, seconds: (performance.now() - startMs) / 1_000, ...result };
 }
 
 await runCommand({ helpText, parse: parseVersionsOptions, run });

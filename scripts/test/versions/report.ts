@@ -1,5 +1,5 @@
 /** What `npm run test:versions` prints and writes. Pure. */
-import type { Counts } from '../suites.ts';
+import type { Counts, TestResult } from '../suites.ts';
 import type { Row } from './rows.ts';
 
 /** Versions as the images tell them, not as they were asked for. */
@@ -10,7 +10,7 @@ export interface Versions {
 }
 
 export type Outcome =
-  | ({ readonly row: Row; readonly versions: Versions; readonly seconds: number } & Counts)
+  | ({ readonly row: Row; readonly versions: Versions; readonly seconds: number } & TestResult)
   | { readonly row: Row; readonly notAvailable: string };
 
 export interface VersionsReport extends Counts {
@@ -36,6 +36,9 @@ export function reportOf(
   // A run that has tested nothing has not passed, wherever it was.
   const ok = failed === 0 && !incomplete && ran.length > 0;
   const lines = table(outcomes);
+  for (const { row, failures } of ran) {
+    lines.push(...failures.map((failure) => `failed, ${row.name}: ${failure}`));
+  }
   if (left.length > 0) lines.push(`left behind: ${left.join(', ')}`);
   if (incomplete) lines.push('skipped tests and rows that are not available are failures in CI');
   else if (missing > 0) lines.push(`${missing} of ${outcomes.length} rows not available`);
@@ -46,8 +49,8 @@ export function reportOf(
 function factsOf(outcome: Outcome): object {
   const { row, ...facts } = outcome;
   if ('notAvailable' in facts) return { name: row.name, ...facts };
-  const { versions, seconds, ...counts } = facts;
-  return { name: row.name, ...versions, ...counts, seconds: Math.round(seconds * 10) / 10 };
+  const { versions, seconds, ...result } = facts;
+  return { name: row.name, ...versions, ...result, seconds: Math.round(seconds * 10) / 10 };
 }
 
 function table(outcomes: readonly Outcome[]): string[] {

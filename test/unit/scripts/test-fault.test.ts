@@ -91,7 +91,7 @@ describe('what test:fault tests', () => {
 });
 
 describe('a run of test:fault', () => {
-  const counts = { name: 'a', seconds: 1, passed: 1, failed: 0, skipped: 0 };
+  const counts = { name: 'a', seconds: 1, passed: 1, failed: 0, skipped: 0, failures: [] };
   const tree = { commit: 'c1', changes: null };
   const parts = 'Node v24, kafka:1, redis:1';
   const kept = { form: 'full', seed: 5, session: 's1', parts, pid: null } as const;

@@ -7,7 +7,8 @@ import { type Row, rows } from '../../../scripts/test/versions/rows.ts';
 const [first, second] = rows as readonly [Row, Row];
 const versions = { kafka: '3.9.1', redis: 'Redis 7.0.15' };
 const ran = (passed: number, failed = 0, skipped = 0): Outcome => {
-  return { row: first, versions, seconds: 61.26, passed, failed, skipped };
+  const failures = failed > 0 ? ['a.test.ts: it opens: no'] : [];
+  return { row: first, versions, seconds: 61.26, passed, failed, skipped, failures };
 };
 const absent: Outcome = { row: second, notAvailable: 'it cannot be pulled' };
 
@@ -19,11 +20,13 @@ describe('the report', () => {
       'row                 Kafka  Redis         passed  failed  skipped  seconds',
       'kafka-3.9-redis-7   3.9.1  Redis 7.0.15     120       1        2     61.3',
       'kafka-4.0-valkey-8  4.0.2  Valkey 8.1.1       7       0        0     61.3',
+      'failed, kafka-3.9-redis-7: a.test.ts: it opens: no',
       'Tests: 127 passed, 1 failed, 2 skipped',
     ]);
     expect(report).toMatchObject({ passed: 127, failed: 1, skipped: 2, ok: false });
-    const counts = { passed: 120, failed: 1, skipped: 2, seconds: 61.3 };
-    expect(report.rows[0]).toEqual({ name: 'kafka-3.9-redis-7', ...versions, ...counts });
+    const failures = ['a.test.ts: it opens: no'];
+    const result = { passed: 120, failed: 1, skipped: 2, failures, seconds: 61.3 };
+    expect(report.rows[0]).toEqual({ name: 'kafka-3.9-redis-7', ...versions, ...result });
   });
 
   it('says why a row is not available; in CI that is a failure', () => {

@@ -6,12 +6,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { percentile } from '../../scripts/bench/statistics.ts';
 import type { Relay } from '../../src/index.ts';
 import type { Delivery } from '../../src/relay/lane-parts.ts';
-import { KafkaBroker } from '../support/kafka.ts';
-import { KafkaTap, type RequestName, requests, type Stop } from '../support/kafka-tap.ts';
+import type { KafkaBroker } from '../support/kafka.ts';
+import { type KafkaTap, type RequestName, requests, type Stop } from '../support/kafka-tap.ts';
 import { endsLostBy } from '../support/lost-ends.ts';
-import { freePort } from '../support/ports.ts';
-import { TcpProxy } from '../support/proxy.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
+import { TappedKafka } from '../support/tapped-kafka.ts';
 import { until } from '../support/wait.ts';
 import { byForm, Chance, report } from './form.ts';
 import { witnessOf } from './witness.ts';
@@ -27,20 +26,16 @@ const places: Readonly<Record<Delivery, readonly RequestName[]>> = {
   'exactly-once': Object.keys(requests) as RequestName[],
 };
 
-const tap = new KafkaTap();
-let network: TcpProxy;
+let broker: TappedKafka;
 let kafka: KafkaBroker;
+let tap: KafkaTap;
 let scene: Scene;
 
 beforeAll(async () => {
-  network = await TcpProxy.listen(await freePort(), tap.join);
-  kafka = await KafkaBroker.start({ advertised: network.address });
-  network.forwardTo(kafka.container.port);
+  broker = await TappedKafka.start();
+  ({ kafka, tap } = broker);
 });
-afterAll(async () => {
-  await kafka?.stop();
-  await network?.close();
-});
+afterAll(() => broker?.stop());
 beforeEach(async () => {
   scene = new Scene(4);
   scene.enqueue(1); // makes the outbox, with its lanes
@@ -85,7 +80,7 @@ describe('a broker that is killed with sends under way', () => {
       const chance = new Chance(`brokers ${delivery}`);
       const times: Times = { firstDeliveryMs: [], drainedMs: [] };
       const options = { delivery, createTopics: 'never', batchEvents: 200 } as const;
-      const relay = scene.relay(network.address, options);
+      const relay = scene.relay(broker.address, options);
       await relay.start();
       await scene.allDelivered(relay);
       for (let kills = 0; kills < killsEach; kills += 1) {

@@ -5,12 +5,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openStatus, type StatusReader } from '../../src/index.ts';
 import { Child } from '../support/child.ts';
-import { KafkaBroker } from '../support/kafka.ts';
-import { KafkaTap, type RequestName, requests, type Stop } from '../support/kafka-tap.ts';
+import type { KafkaBroker } from '../support/kafka.ts';
+import { type KafkaTap, type RequestName, requests, type Stop } from '../support/kafka-tap.ts';
 import { endsLostBy } from '../support/lost-ends.ts';
-import { freePort } from '../support/ports.ts';
-import { TcpProxy } from '../support/proxy.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
+import { TappedKafka } from '../support/tapped-kafka.ts';
 import { until } from '../support/wait.ts';
 import { byForm, Chance, report } from './form.ts';
 
@@ -22,21 +21,17 @@ const places = Object.keys(requests).flatMap((request) =>
   (['unsent', 'unanswered'] as const).map((when) => ({ request: request as RequestName, when })),
 );
 
-const tap = new KafkaTap();
-let network: TcpProxy;
+let broker: TappedKafka;
 let kafka: KafkaBroker;
+let tap: KafkaTap;
 let scene: Scene;
 let status: StatusReader;
 
 beforeAll(async () => {
-  network = await TcpProxy.listen(await freePort(), tap.join);
-  kafka = await KafkaBroker.start({ advertised: network.address });
-  network.forwardTo(kafka.container.port);
+  broker = await TappedKafka.start();
+  ({ kafka, tap } = broker);
 });
-afterAll(async () => {
-  await kafka?.stop();
-  await network?.close();
-});
+afterAll(() => broker?.stop());
 beforeEach(async () => {
   scene = new Scene(2);
   await kafka.createTopic(scene.topic);
@@ -47,7 +42,7 @@ beforeEach(async () => {
 afterEach(() => scene.close());
 
 function startRelay(): Child {
-  const given = { db: scene.db, brokers: [network.address], ...options, sendTimeoutMs: 5_000 };
+  const given = { db: scene.db, brokers: [broker.address], ...options, sendTimeoutMs: 5_000 };
   const relay = Child.node('test/fault/relay-child.ts', [JSON.stringify(given)]);
   scene.onClose(() => relay.kill());
   return relay;

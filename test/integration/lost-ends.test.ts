@@ -10,31 +10,28 @@ import type {
 } from '../../src/sink/driver.ts';
 import { createKafkaJsDriver } from '../../src/sink/kafkajs/driver.ts';
 import { plaintext } from '../../src/sink/security.ts';
-import { KafkaBroker } from '../support/kafka.ts';
-import { KafkaTap } from '../support/kafka-tap.ts';
-import { freePort } from '../support/ports.ts';
-import { TcpProxy } from '../support/proxy.ts';
+import type { KafkaBroker } from '../support/kafka.ts';
+import type { KafkaTap } from '../support/kafka-tap.ts';
 import { allDelivered, Scene } from '../support/scene.ts';
+import { TappedKafka } from '../support/tapped-kafka.ts';
 import { noteAsComplete } from '../support/transaction-state.ts';
 import { until } from '../support/wait.ts';
 
 const deadlineMs = 20_000;
-const tap = new KafkaTap();
-let network: TcpProxy;
+let broker: TappedKafka;
 let kafka: KafkaBroker;
+let tap: KafkaTap;
 let driver: Driver;
 
 beforeAll(async () => {
-  network = await TcpProxy.listen(await freePort(), tap.join);
-  kafka = await KafkaBroker.start({ advertised: network.address });
-  network.forwardTo(kafka.container.port);
+  broker = await TappedKafka.start();
+  ({ kafka, tap } = broker);
   const options = { clientId: 'lost', clock: systemClock, security: plaintext };
-  driver = createKafkaJsDriver({ ...options, createTopics: 'never', brokers: [network.address] });
+  driver = createKafkaJsDriver({ ...options, createTopics: 'never', brokers: [broker.address] });
 });
 afterAll(async () => {
   await driver?.close(2_000);
-  await kafka?.stop();
-  await network?.close();
+  await broker?.stop();
 });
 
 /** A sender, with a topic of its own. */
@@ -103,7 +100,7 @@ describe('a transaction whose end Kafka has lost', () => {
     await kafka.createTopic(scenesTopic);
     scene.enqueue(1);
     const how = { delivery: 'exactly-once', createTopics: 'never' } as const;
-    const relay = scene.relay(network.address, how);
+    const relay = scene.relay(broker.address, how);
     await relay.start();
     await scene.drained(relay);
 
@@ -119,7 +116,7 @@ describe('a transaction whose end Kafka has lost', () => {
     await scene.drained(relay);
     expect(acked.sender.mayHaveLost).toBe(false);
     const ids = [unheard.transactionalId, acked.transactionalId, `${relay.status().outboxId}-0`];
-    await noteAsComplete(network.address, ids);
+    await noteAsComplete(broker.address, ids);
     await kafka.container.kill();
     await kafka.container.start();
     await kafka.container.ready();
@@ -156,7 +153,7 @@ describe('a transaction whose end Kafka has lost', () => {
   it('is sent once more by a relay that has nothing else to do', async () => {
     const isThere = async () => (await kafka.committed.consume(scenesTopic, 'end')).length >= 4;
     await until('all four can be read', isThere, { timeoutMs: 60_000 });
-    const found = await scene.account(kafka.committed, 1_000);
+    const found = await scene.account(kafka.committed);
     expect(found).toMatchObject({ ...allDelivered, duplicated: 0 });
   });
 });

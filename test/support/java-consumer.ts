@@ -3,6 +3,7 @@
  * transactions when several were aborted in one partition: it takes the broker's list, which is in
  * the order of their ends, for one in the order of their beginnings (filterAbortedMessages.js).
  */
+import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { hashOf } from '../../src/testing/checker.ts';
 import type { ServiceContainer } from '../../src/testing/container.ts';
 import type { TestRecord as Consumed, Enough } from '../../src/testing/kafka-client.ts';
@@ -14,14 +15,16 @@ export interface Witness {
 
 /** In no key, header or value of ours. */
 const separator = '\u0001';
-/** Without a record for so long it takes a topic for read; longer each time, as it may be slow. */
-const idleMsFirst = 4_000;
+/** It ends when it has had no record for so long; longer each time, as it may be slow. */
+const idleMsFirst = 2_000;
+const idleMsMax = 16_000;
 
 /** By the listener that a broker advertises to its like, whatever is done to the others. */
-const script = (topic: string, idleMs: number) => `
+const script = ({ topic, group }: Reading, idleMs: number) => `
   address=$(echo "$KAFKA_ADVERTISED_LISTENERS" | grep -oE '(DIRECT|INTERNAL)://[^,]*' | head -1)
-  exec java -cp '/opt/kafka/libs/*' org.apache.kafka.tools.consumer.ConsoleConsumer \\
-    --bootstrap-server "\${address#*://}" --topic ${topic} --from-beginning \\
+  exec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp '/opt/kafka/libs/*' \\
+    org.apache.kafka.tools.consumer.ConsoleConsumer \\
+    --bootstrap-server "\${address#*://}" --topic ${topic} --from-beginning --group ${group} \\
     --isolation-level read_committed --timeout-ms ${idleMs} \\
     --formatter-property print.partition=true --formatter-property print.offset=true \\
     --formatter-property print.headers=true --formatter-property print.key=true \\
@@ -30,27 +33,85 @@ const script = (topic: string, idleMs: number) => `
 
 /** Reads with the consumer in this broker's container. Keys and values are text. */
 export function javaWitness(container: ServiceContainer): Witness {
-  const idleMs = new Map<string, number>();
-  const read = async (topic: string): Promise<Consumed[]> => {
-    const idle = idleMs.get(topic) ?? idleMsFirst;
-    idleMs.set(topic, idle * 2);
-    const output = await container.exec('bash', '-c', script(topic, idle));
-    const lines = output.split('\n').filter((line) => line.includes(separator));
-    return lines.map((line) => toConsumed(topic, line));
-  };
   return {
-    consume: (topic, enough, timeoutMs = 60_000) => {
-      const isEnough = (records: readonly Consumed[]) => {
-        if (enough === 'end') return true; // each reading goes to the end of what is committed
-        return typeof enough === 'function' ? enough(records) : records.length >= enough;
-      };
-      const readEnough = async () => {
-        const records = await read(topic);
-        return isEnough(records) ? records : null;
-      };
-      return until(`enough committed records of ${topic}`, readEnough, { timeoutMs });
+    consume: async (topic, enough, timeoutMs = 60_000) => {
+      const admin = await adminOf(container);
+      try {
+        const reading = await Reading.of(topic, { container, admin });
+        const isRead = async () => (await reading.goOn()) && reading.has(enough);
+        await until(`enough committed records of ${topic}`, isRead, { timeoutMs });
+        return reading.records;
+      } finally {
+        await admin.disconnect();
+      }
     },
   };
+}
+
+/** By the address at which tests reach it. */
+async function adminOf(container: ServiceContainer): Promise<Admin> {
+  const listeners = await container.exec('printenv', 'KAFKA_ADVERTISED_LISTENERS');
+  const [, address = ''] =
+    /DIRECT:\/\/([^,]+)/.exec(listeners) ?? /PLAINTEXT:\/\/([^,]+)/.exec(listeners) ?? [];
+  const brokers = [address.trim()];
+  const admin = new Kafka({ brokers, clientId: 'witness', logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+  return admin;
+}
+
+interface Services {
+  readonly container: ServiceContainer;
+  readonly admin: Admin;
+}
+
+/**
+ * One of a topic, in as many runs of the consumer as it takes: a run ends when it was idle, slow,
+ * or has met nothing but aborted records, and leaves in its group how far it came.
+ */
+class Reading {
+  readonly topic: string;
+  readonly group = `witness-${crypto.randomUUID()}`;
+  readonly #services: Services;
+  /** By partition, where the topic ended when the reading began: the offset after the last one. */
+  readonly #ends: ReadonlyMap<number, number>;
+  readonly #records = new Map<string, Consumed>();
+  #idleMs = idleMsFirst;
+
+  private constructor(topic: string, ends: ReadonlyMap<number, number>, services: Services) {
+    this.topic = topic;
+    this.#ends = ends;
+    this.#services = services;
+  }
+
+  static async of(topic: string, services: Services): Promise<Reading> {
+    const offsets = await services.admin.fetchTopicOffsets(topic);
+    const unread = offsets.filter(({ low, high }) => low !== high);
+    const ends = unread.map(({ partition, high }) => [partition, Number(high)] as const);
+    return new Reading(topic, new Map(ends), services);
+  }
+
+  get records(): Consumed[] {
+    return [...this.#records.values()];
+  }
+
+  has(enough: Enough): boolean {
+    if (enough === 'end') return true;
+    return typeof enough === 'function' ? enough(this.records) : this.#records.size >= enough;
+  }
+
+  /** Runs the consumer once more. Whether everything up to the end has been read then. */
+  async goOn(): Promise<boolean> {
+    const { container, admin } = this.#services;
+    const output = await container.exec('bash', '-c', script(this, this.#idleMs));
+    this.#idleMs = Math.min(this.#idleMs * 2, idleMsMax);
+    for (const line of output.split('\n').filter((line) => line.includes(separator))) {
+      const record = toConsumed(this.topic, line);
+      this.#records.set(`${record.partition}/${record.offset}`, record);
+    }
+    const [read] = await admin.fetchOffsets({ groupId: this.group, topics: [this.topic] });
+    const next = new Map(read?.partitions.map((each) => [each.partition, Number(each.offset)]));
+    return [...this.#ends].every(([partition, end]) => (next.get(partition) ?? -1) >= end);
+  }
 }
 
 function toConsumed(topic: string, line: string): Consumed {

@@ -4,7 +4,8 @@
 set -euo pipefail
 export CLUSTER_ID="${CLUSTER_ID:-5L6g3nShT-eMCtK--X86sw}"
 
-java -cp '/opt/kafka/libs/*' kafka.docker.KafkaDockerWrapper setup \
+java -XX:SharedArchiveFile=/opt/kafka/setup.jsa -XX:TieredStopAtLevel=1 -XX:+UseSerialGC \
+  @/opt/kafka/classpath kafka.docker.KafkaDockerWrapper setup \
   --default-configs-dir /etc/kafka/docker \
   --mounted-configs-dir /mnt/shared/config \
   --final-configs-dir /opt/kafka/config > /tmp/setup.log 2>&1 || {
@@ -17,5 +18,6 @@ java -cp '/opt/kafka/libs/*' kafka.docker.KafkaDockerWrapper setup \
 
 # shellcheck disable=SC2086
 exec java ${KAFKA_HEAP_OPTS:--Xms256m -Xmx1G} ${KAFKA_JVM_PERFORMANCE_OPTS:--XX:+UseG1GC} \
-  -Djava.awt.headless=true -Dlog4j2.configurationFile=/etc/kafka/docker/log4j2.properties \
-  ${KAFKA_OPTS:-} -cp '/opt/kafka/libs/*' kafka.Kafka /opt/kafka/config/server.properties
+  -XX:SharedArchiveFile=/opt/kafka/kafka.jsa -Djava.awt.headless=true \
+  -Dlog4j2.configurationFile=/etc/kafka/docker/log4j2.properties \
+  ${KAFKA_OPTS:-} @/opt/kafka/classpath kafka.Kafka /opt/kafka/config/server.properties

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type RepairReport, repairFile } from '../../src/index.ts';
+import { checkFile, type RepairReport, repairFile } from '../../src/index.ts';
 import { DamagedFile, pageBytes, randomOf, seedOf } from '../support/damaged-file.ts';
 
 const seed = seedOf('repair-rows');
@@ -132,6 +132,20 @@ describe('a bad sector inside a page', () => {
       expect(file.kept().size).toBe(403);
     }),
   );
+});
+
+describe('a row of an index', () => {
+  it('that says it has four gigabytes is damage, not a want of memory', () => {
+    const [leaf = 0] = file.pagesOf('outbox_events_by_lane');
+    const start = (leaf - 1) * pageBytes;
+    const at = start + file.bytes().readUInt16BE(start + 8);
+    const length = [0xff, 0xff, 0xff, 0xff, 0x7f].map((byte) => byte / 256);
+    file.overwrite({ at, bytes: 5 }, () => length.shift() ?? 0);
+    const found = JSON.stringify(checkFile(file.path).findings);
+    expect(found).toContain('sequence.behind: out of memory');
+    expect(repairFile(file.path)).toMatchObject({ complete: true });
+    expect(file.kept().size).toBe(403);
+  });
 });
 
 /** As behind a topic that is stopped. */

@@ -36,9 +36,12 @@ export function isFull(error: unknown): boolean {
   return false;
 }
 
-/** What SQLite read is not what it has written. */
+/**
+ * What SQLite read is not what it has written. A row whose damaged length says that it has gigabytes
+ * is refused for want of memory, which nothing of ours takes so much of.
+ */
 export function isDamage(error: unknown): boolean {
-  return /^SQLITE_(CORRUPT|NOTADB)/.test(sqliteCode(error));
+  return /^SQLITE_(CORRUPT|NOTADB|NOMEM)/.test(sqliteCode(error));
 }
 
 export function toOutboxError(error: unknown, doing: string): Error {

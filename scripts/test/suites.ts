@@ -113,6 +113,7 @@ export function resultOf(report: Report | null, exitCode: number): TestResult {
   const skipped = report.numPendingTests + report.numTodoTests;
   const crashed = (exitCode !== 0 && failed === 0) || report.numTotalTests === 0;
   const failures = failuresOf(report);
+  if (crashed && failures.length === 0) failures.push(`no failed test, exit code ${exitCode}`);
   return { passed, failed: crashed ? failed + 1 : failed, skipped, failures };
 }
 
@@ -120,7 +121,8 @@ function failuresOf({ testResults }: Report): string[] {
   return testResults.flatMap(({ name, status, message, assertionResults }) => {
     const file = relative(root, name);
     const failed = assertionResults.filter((test) => test.status === 'failed');
-    if (failed.length === 0 && status === 'failed') return [`${file}: ${firstLine(message)}`];
+    const outside = firstLine(message) || 'a hook has failed';
+    if (failed.length === 0 && status === 'failed') return [`${file}: ${outside}`];
     return failed.map(({ fullName, failureMessages }) => {
       return `${file}: ${fullName.trim()}: ${firstLine(failureMessages?.[0])}`;
     });

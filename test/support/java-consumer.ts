@@ -3,7 +3,7 @@
  * transactions when several were aborted in one partition: it takes the broker's list, which is in
  * the order of their ends, for one in the order of their beginnings (filterAbortedMessages.js).
  */
-import { type Admin, Kafka, logLevel } from 'kafkajs';
+import { type Admin, Kafka, type KafkaJSError, logLevel } from 'kafkajs';
 import { hashOf } from '../../src/testing/checker.ts';
 import type { ServiceContainer } from '../../src/testing/container.ts';
 import type { TestRecord as Consumed, Enough } from '../../src/testing/kafka-client.ts';
@@ -26,53 +26,62 @@ const script = ({ topic, group }: Reading, idleMs: number) => `
     org.apache.kafka.tools.consumer.ConsoleConsumer \\
     --bootstrap-server "\${address#*://}" --topic ${topic} --from-beginning --group ${group} \\
     --isolation-level read_committed --timeout-ms ${idleMs} \\
-    --formatter-property print.partition=true --formatter-property print.offset=true \\
-    --formatter-property print.headers=true --formatter-property print.key=true \\
-    --formatter-property key.separator=${separator} \\
-    --formatter-property headers.separator=, 2>/dev/null`;
+    --property print.partition=true --property print.offset=true \\
+    --property print.headers=true --property print.key=true \\
+    --property key.separator=${separator} \\
+    --property headers.separator=, 2>/dev/null`;
 
 /** Reads with the consumer in this broker's container. Keys and values are text. */
 export function javaWitness(container: ServiceContainer): Witness {
   return {
     consume: async (topic, enough, timeoutMs = 60_000) => {
-      const admin = await adminOf(container);
-      try {
-        const reading = await Reading.of(topic, { container, admin });
-        const isRead = async () => (await reading.goOn()) && reading.has(enough);
-        await until(`enough committed records of ${topic}`, isRead, { timeoutMs });
-        return reading.records;
-      } finally {
-        await admin.disconnect();
-      }
+      const reading = await Reading.of(topic, { container, kafka: await kafkaOf(container) });
+      const isRead = async () => (await reading.goOn()) && reading.has(enough);
+      await until(`enough committed records of ${topic}`, isRead, { timeoutMs });
+      return reading.records;
     },
   };
 }
 
+interface Services {
+  readonly container: ServiceContainer;
+  readonly kafka: Kafka;
+}
+
 /** By the address at which tests reach it. */
-async function adminOf(container: ServiceContainer): Promise<Admin> {
+async function kafkaOf(container: ServiceContainer): Promise<Kafka> {
   const listeners = await container.exec('printenv', 'KAFKA_ADVERTISED_LISTENERS');
   const [, address = ''] =
     /DIRECT:\/\/([^,]+)/.exec(listeners) ?? /PLAINTEXT:\/\/([^,]+)/.exec(listeners) ?? [];
   const brokers = [address.trim()];
-  const admin = new Kafka({ brokers, clientId: 'witness', logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
-  return admin;
+  return new Kafka({ brokers, clientId: 'witness', logLevel: logLevel.NOTHING });
 }
 
-interface Services {
-  readonly container: ServiceContainer;
-  readonly admin: Admin;
+/** Another client each time: one that has asked a broker that leads no more would ask it again. */
+function ask<T>(kafka: Kafka, question: (admin: Admin) => Promise<T>): Promise<NonNullable<T>> {
+  return until('Kafka answers', async () => {
+    const admin = kafka.admin();
+    await admin.connect();
+    try {
+      return await question(admin);
+    } catch (error) {
+      if ((error as KafkaJSError).retriable) return null;
+      throw error;
+    } finally {
+      await admin.disconnect();
+    }
+  });
 }
 
 /**
- * One of a topic, in as many runs of the consumer as it takes: a run ends when it was idle, slow,
- * or has met nothing but aborted records, and leaves in its group how far it came.
+ * A reading of a topic, in as many runs of the consumer as it takes: a run ends when it was idle,
+ * slow, or has met nothing but aborted records, and leaves in its group how far it came.
  */
 class Reading {
   readonly topic: string;
   readonly group = `witness-${crypto.randomUUID()}`;
   readonly #services: Services;
-  /** By partition, where the topic ended when the reading began: the offset after the last one. */
+  /** By partition, up to where nothing was open when the reading began (last stable offset). */
   readonly #ends: ReadonlyMap<number, number>;
   readonly #records = new Map<string, Consumed>();
   #idleMs = idleMsFirst;
@@ -84,7 +93,7 @@ class Reading {
   }
 
   static async of(topic: string, services: Services): Promise<Reading> {
-    const offsets = await services.admin.fetchTopicOffsets(topic);
+    const offsets = await ask(services.kafka, (admin) => admin.fetchTopicOffsets(topic));
     const unread = offsets.filter(({ low, high }) => low !== high);
     const ends = unread.map(({ partition, high }) => [partition, Number(high)] as const);
     return new Reading(topic, new Map(ends), services);
@@ -101,14 +110,15 @@ class Reading {
 
   /** Runs the consumer once more. Whether everything up to the end has been read then. */
   async goOn(): Promise<boolean> {
-    const { container, admin } = this.#services;
+    const { container, kafka } = this.#services;
     const output = await container.exec('bash', '-c', script(this, this.#idleMs));
     this.#idleMs = Math.min(this.#idleMs * 2, idleMsMax);
     for (const line of output.split('\n').filter((line) => line.includes(separator))) {
       const record = toConsumed(this.topic, line);
       this.#records.set(`${record.partition}/${record.offset}`, record);
     }
-    const [read] = await admin.fetchOffsets({ groupId: this.group, topics: [this.topic] });
+    const asked = { groupId: this.group, topics: [this.topic] };
+    const [read] = await ask(kafka, (admin) => admin.fetchOffsets(asked));
     const next = new Map(read?.partitions.map((each) => [each.partition, Number(each.offset)]));
     return [...this.#ends].every(([partition, end]) => (next.get(partition) ?? -1) >= end);
   }

@@ -18,9 +18,14 @@ export class TappedKafka {
   static async start(): Promise<TappedKafka> {
     const tap = new KafkaTap();
     const network = await TcpProxy.listen(await freePort(), tap.join);
-    const kafka = await KafkaBroker.start({ advertised: network.address });
-    network.forwardTo(kafka.container.port);
-    return new TappedKafka(tap, kafka, network);
+    try {
+      const kafka = await KafkaBroker.start({ advertised: network.address });
+      network.forwardTo(kafka.container.port);
+      return new TappedKafka(tap, kafka, network);
+    } catch (error) {
+      await network.close();
+      throw error;
+    }
   }
 
   /** Where clients reach it. */

@@ -4,10 +4,10 @@
 set -euo pipefail
 export CLUSTER_ID=5L6g3nShT-eMCtK--X86sw
 
-java -XX:ArchiveClassesAtExit=/opt/kafka/setup.jsa @/opt/kafka/classpath \
+java -Xmx512m -XX:ArchiveClassesAtExit=/opt/kafka/setup.jsa @/opt/kafka/classpath \
   kafka.docker.KafkaDockerWrapper setup --default-configs-dir /etc/kafka/docker \
   --mounted-configs-dir /mnt/shared/config --final-configs-dir /opt/kafka/config
-java -XX:ArchiveClassesAtExit=/opt/kafka/kafka.jsa @/opt/kafka/classpath \
+java -Xmx512m -XX:ArchiveClassesAtExit=/opt/kafka/kafka.jsa @/opt/kafka/classpath \
   -Dlog4j2.configurationFile=/etc/kafka/docker/log4j2.properties \
   kafka.Kafka /opt/kafka/config/server.properties > /tmp/start.log &
 broker=$!
@@ -18,4 +18,5 @@ done
 /opt/kafka/bin/kafka-topics.sh --bootstrap-server localhost:9092 --create --topic archived
 kill "$broker"
 wait "$broker" || [ $? -eq 143 ] # of SIGTERM
-rm -rf /tmp/start.log /opt/kafka/config/* /var/lib/kafka/data/*
+rm -rf /tmp/start.log /opt/kafka/config/*
+find /var/lib/kafka/data -mindepth 1 -delete

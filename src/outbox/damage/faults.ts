@@ -2,7 +2,7 @@
 import { systemClock } from '../../core/clock.ts';
 import type { Fault, Progress } from '../integrity.ts';
 import type { Database, DatabaseConstructor } from '../sqlite/database.ts';
-import { isDamage, sqliteCode } from '../sqlite/failures.ts';
+import { isUnreadable, sqliteCode } from '../sqlite/failures.ts';
 import { knownSchema, migrate, oldestCode, schemaVersion } from '../sqlite/migrate.ts';
 import { Faults } from './fault-list.ts';
 import { type Invariant, invariants, type SeqSpan } from './invariants.ts';
@@ -61,7 +61,7 @@ function during(faults: Faults, what: string, work: () => void): void {
     work();
   } catch (error) {
     const isSchema = sqliteCode(error) === 'SQLITE_ERROR'; // a table or column is missing
-    if (!isDamage(error) && !isSchema) throw error;
+    if (!isUnreadable(error) && !isSchema) throw error;
     const code = isSchema ? 'schema.objects' : 'file.integrity';
     faults.add(code, `${what}: ${(error as Error).message}`);
   }

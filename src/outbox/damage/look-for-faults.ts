@@ -4,7 +4,7 @@ import { FileNotFoundError, FileUnusableError, OutboxRelayError } from '../../co
 import type { Fault, Progress } from '../integrity.ts';
 import { checkVersion, refuseNetworkFile } from '../sqlite/checks.ts';
 import { loadDatabaseConstructor } from '../sqlite/database.ts';
-import { isDamage, toOutboxError } from '../sqlite/failures.ts';
+import { isUnreadable, toOutboxError } from '../sqlite/failures.ts';
 import { openToLook } from '../sqlite/look.ts';
 import { findFaults } from './faults.ts';
 import { lostCommits } from './lost-commits.ts';
@@ -33,7 +33,7 @@ export function lookForFaults(path: string, onProgress: Progress): Fault[] {
     }
   } catch (error) {
     const known = error instanceof OutboxRelayError && error.code === 'FILE_DAMAGED';
-    if (!known && !isDamage(error)) throw toOutboxError(error, `checking ${path}`);
+    if (!known && !isUnreadable(error)) throw toOutboxError(error, `checking ${path}`);
     return [{ code: 'file.integrity', count: 1, examples: [(error as Error).message] }];
   }
 }

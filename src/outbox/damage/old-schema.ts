@@ -1,6 +1,6 @@
 /** What tables the damaged file has, and how their rows are copied. */
 import type { Database } from '../sqlite/database.ts';
-import { isDamage } from '../sqlite/failures.ts';
+import { isUnreadable } from '../sqlite/failures.ts';
 import { type CopiedTable, type KeyOrder, quoted } from './table-copy.ts';
 
 export interface OldObject {
@@ -22,7 +22,7 @@ export function objectsOf(db: Database): { objects: OldObject[]; whole: boolean 
     for (const row of rows.iterate() as IterableIterator<OldObject>) objects.push(row);
     return { objects, whole: true };
   } catch (error) {
-    if (!isDamage(error)) throw error;
+    if (!isUnreadable(error)) throw error;
     return { objects, whole: false };
   }
 }

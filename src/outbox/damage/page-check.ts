@@ -3,7 +3,7 @@
  * and its modules: what they cannot look at is not damaged by that.
  */
 import type { Database } from '../sqlite/database.ts';
-import { isDamage, sqliteCode } from '../sqlite/failures.ts';
+import { isUnreadable, sqliteCode } from '../sqlite/failures.ts';
 import { Faults } from './fault-list.ts';
 import { quoted } from './table-copy.ts';
 
@@ -36,7 +36,7 @@ function attempt(look: (found: Faults) => void, faults: Faults): boolean {
     return true;
   } catch (error) {
     if (isUnlookable(error)) return false;
-    if (!isDamage(error)) throw error;
+    if (!isUnreadable(error)) throw error;
     faults.add('file.integrity', `the pages: ${(error as Error).message}`);
     return true;
   }
@@ -46,8 +46,8 @@ function during(what: string, faults: Faults, look: () => void): void {
   try {
     look();
   } catch (error) {
-    if (!isDamage(error) && !isUnlookable(error)) throw error;
-    const code = isDamage(error) ? 'file.integrity' : 'file.not_looked_at';
+    if (!isUnreadable(error) && !isUnlookable(error)) throw error;
+    const code = isUnreadable(error) ? 'file.integrity' : 'file.not_looked_at';
     faults.add(code, `${what}: ${(error as Error).message}`);
   }
 }

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import type { DatabaseConstructor } from '../sqlite/database.ts';
-import { isDamage } from '../sqlite/failures.ts';
+import { isUnreadable } from '../sqlite/failures.ts';
 import { bytesOf, copyReadable } from './copies.ts';
 import { eventsOn, type RawEvent } from './event-pages.ts';
 import { usualHeader } from './first-page.ts';
@@ -150,7 +150,7 @@ function hasTables(Constructor: DatabaseConstructor, file: string): boolean {
     db.pragma('query_only = ON');
     return db.prepare("SELECT 1 FROM sqlite_master WHERE name GLOB 'outbox_*'").get() !== undefined;
   } catch (error) {
-    if (!isDamage(error)) throw error;
+    if (!isUnreadable(error)) throw error;
     return false;
   } finally {
     db.close();

@@ -5,7 +5,7 @@
 import { closeSync, copyFileSync, openSync, rmSync, statSync } from 'node:fs';
 import { systemClock } from '../../core/clock.ts';
 import type { Database, DatabaseConstructor } from '../sqlite/database.ts';
-import { isDamage } from '../sqlite/failures.ts';
+import { isUnreadable } from '../sqlite/failures.ts';
 import { migrate } from '../sqlite/migrate.ts';
 import { refuseFullDisk } from './copies.ts';
 import { type SchemaLeaf, schemaLeaves, writeFirstPage } from './first-page.ts';
@@ -91,7 +91,7 @@ function tried(
     work(db);
     return null;
   } catch (error) {
-    if (!isDamage(error)) throw error;
+    if (!isUnreadable(error)) throw error;
     return (error as Error).message;
   } finally {
     db?.close();

@@ -3,7 +3,7 @@
  * page whose row numbers are damaged it loses its way, and ends early without an error.
  */
 import type { Database } from '../sqlite/database.ts';
-import { isDamage, sqliteCode } from '../sqlite/failures.ts';
+import { isUnreadable, sqliteCode } from '../sqlite/failures.ts';
 import { quoted } from './table-copy.ts';
 
 export interface Soundness {
@@ -39,7 +39,7 @@ function linesOf(db: Database, check: string, name: string): string[] | null {
     for (const row of rows.iterate() as Iterable<string>) lines.push(...row.split('\n'));
   } catch (error) {
     if (sqliteCode(error) === 'SQLITE_ERROR') return null;
-    if (!isDamage(error)) throw error;
+    if (!isUnreadable(error)) throw error;
     lines.push((error as Error).message);
   }
   return lines.filter((line) => line !== 'ok' && !line.startsWith('*** in database'));
@@ -76,7 +76,7 @@ class Places {
       return new Map(this.#db.prepare(text).raw().all(name) as [number, string][]);
     } catch (error) {
       // Not every build of SQLite can tell where the pages are.
-      if (!isDamage(error) && sqliteCode(error) !== 'SQLITE_ERROR') throw error;
+      if (!isUnreadable(error) && sqliteCode(error) !== 'SQLITE_ERROR') throw error;
       return new Map();
     }
   }
@@ -87,7 +87,7 @@ export function orNull<T>(read: () => T): T | null {
   try {
     return read();
   } catch (error) {
-    if (isDamage(error) || /no such|no query solution/.test(String(error))) return null;
+    if (isUnreadable(error) || /no such|no query solution/.test(String(error))) return null;
     throw error;
   }
 }

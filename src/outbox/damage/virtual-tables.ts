@@ -3,7 +3,7 @@
  * tables of their own, copied as far as they could be read, and need not fit each other any more.
  */
 import type { Database } from '../sqlite/database.ts';
-import { isDamage, isFull, sqliteCode } from '../sqlite/failures.ts';
+import { isFull, isUnreadable, sqliteCode } from '../sqlite/failures.ts';
 import { quoted } from './table-copy.ts';
 
 /** Returns those that are taken out of the schema; the tables that they were made of stay. */
@@ -35,7 +35,7 @@ function fits(db: Database, name: string): boolean {
       .all();
     return rows.length === 1 && rows[0] === 'ok';
   } catch (error) {
-    if (isDamage(error)) return false;
+    if (isUnreadable(error)) return false;
     if (sqliteCode(error) !== 'SQLITE_ERROR') throw error;
     return true; // the application has the module, and knows
   }

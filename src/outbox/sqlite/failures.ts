@@ -36,12 +36,17 @@ export function isFull(error: unknown): boolean {
   return false;
 }
 
-/**
- * What SQLite read is not what it has written. A row whose damaged length says that it has gigabytes
- * is refused for want of memory, which nothing of ours takes so much of.
- */
+/** What SQLite read is not what it has written. */
 export function isDamage(error: unknown): boolean {
-  return /^SQLITE_(CORRUPT|NOTADB|NOMEM)/.test(sqliteCode(error));
+  return /^SQLITE_(CORRUPT|NOTADB)/.test(sqliteCode(error));
+}
+
+/**
+ * Where rows are read of a file that may be damaged: SQLite refuses one whose damaged length claims
+ * gigabytes as too big, or as out of memory. None of ours is that large.
+ */
+export function isUnreadable(error: unknown): boolean {
+  return isDamage(error) || /^SQLITE_(NOMEM|TOOBIG)/.test(sqliteCode(error));
 }
 
 export function toOutboxError(error: unknown, doing: string): Error {

@@ -97,6 +97,23 @@ describe('a log that the file has all of, damaged after that', () => {
     expect([lost(), appRows()]).toEqual([[], 100]);
   });
 
+  it('the end of a commit whose pages none has changed since: both, too', async () => {
+    await commits(100, ['-wal']);
+    const log = file.bytes(`${file.path}-wal`);
+    const all = Array.from({ length: frames() }, (_, frame) => {
+      const at = headerBytes + frame * frameBytes;
+      return { page: log.readUInt32BE(at), isEnd: log.readUInt32BE(at + 4) > 0 };
+    });
+    const isLast = (frame: number) =>
+      all.findLastIndex(({ page }) => page === all[frame]?.page) === frame;
+    const frame = all.findIndex(
+      ({ isEnd }, at) => at > 10 && isEnd && isLast(at - 1) && isLast(at),
+    );
+    hitFrame(frame);
+    expect(repairFile(file.path)).toMatchObject({ result: 'repaired', complete: false });
+    expect([lost(), appRows()]).toEqual([[], 100]);
+  });
+
   it('the end, and the file was emptied: the log is what is left', async () => {
     await commits(100);
     truncateSync(`${file.path}-wal`, headerBytes + Math.floor(frames() * 0.8) * frameBytes);

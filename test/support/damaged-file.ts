@@ -27,9 +27,9 @@ export function randomOf(seed: number): () => number {
 
 /** From the environment, or a new one; printed so that a failure can be repeated. */
 export function seedOf(name: string): number {
-  const given = process.env['OUTBOX_RELAY_SEED'];
+  const given = process.env['DAMAGE_SEED'];
   const seed = given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given);
-  process.stdout.write(`${name}: OUTBOX_RELAY_SEED=${seed}\n`);
+  process.stdout.write(`${name}: DAMAGE_SEED=${seed}\n`);
   return seed;
 }
 

@@ -9,7 +9,7 @@ import { greatest, type PageSource } from './page-file.ts';
 import { offsetOf, type WalScan } from './wal-file.ts';
 
 /**
- * A file that has all of the log, but for what its damaged pages changed, had been brought to its
+ * A file that has all of the log, but for what is not known of it (`bad`), had been brought to its
  * end before the damage: then the pages before the damage are older than those of the file.
  * @param file the database without its log
  */

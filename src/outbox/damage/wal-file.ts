@@ -27,7 +27,7 @@ export interface WalScan extends LogFacts {
   readonly trusted: ReadonlyMap<number, number>;
   /** Pages that the file has already, when that is more than can be trusted; otherwise 0. */
   readonly copied: number;
-  /** Pages of the log that are damaged: what they would have changed is not known. */
+  /** Pages of the log that are damaged, and those of the commit that the first one cuts off. */
   readonly bad: number;
   /** Whether the index of the log knows of commits that cannot be trusted, or are not there. */
   readonly isShort: boolean;
@@ -61,7 +61,7 @@ export function scanWal(file: number, bytes: number, shm: Buffer | null): WalSca
   const rest = reader.rest(end, copied);
   const databasePages = copied > 0 ? Number(index?.databasePages) : last.databasePages;
   const facts = { pages: end + rest.ours, used, pageBytes, databasePages, copied, isShort };
-  const all = { ...facts, trusted: newest, behind: rest.behind, bad: rest.bad };
+  const all = { ...facts, trusted: newest, behind: rest.behind, bad: rest.bad + end - used };
   // The last commit is the last that can be trusted: what stands behind it never was one of these.
   if (index?.committed === used && index.hasCommit)
     return { ...all, suspect: 0, behind: new Map() };

@@ -27,7 +27,8 @@ export interface TestRecord extends ConsumedRecord {
 
 /**
  * When a topic has been read: a number of records, what says that they are all there, or `end`,
- * which is the end that it has when the reading begins.
+ * which is the end that it has when the reading begins, or the first record of a transaction that
+ * is open then (Kafka's last stable offset).
  */
 export type Enough = number | 'end' | ((records: readonly TestRecord[]) => boolean);
 

@@ -141,8 +141,7 @@ export class TestKafka {
   /**
    * What is in the topic, per partition in the order of offsets, read from the beginning by a
    * consumer that shares no code with the relay.
-   * @throws (rejects with) TEST_TIMEOUT when there is not enough after `timeoutMs`; with `end` also
-   *   while a transaction is open in it
+   * @throws (rejects with) TEST_TIMEOUT when there is not enough after `timeoutMs`
    */
   consume(topic: string, enough: Enough, options: ConsumeOptions = {}): Promise<TestRecord[]> {
     return this.#client.consume(topic, enough, options);

@@ -26,6 +26,7 @@ export function toMarkdown(figures: readonly Figures[]): string[] {
 function flatten({ table: _, ...facts }: Figures): Record<string, string> {
   const flat: Record<string, string> = {};
   for (const [name, value] of Object.entries(facts)) {
+    if (Array.isArray(value)) continue; // no figures but stories, which the JSON has
     if (typeof value === 'object' && value !== null) {
       for (const [inner, one] of Object.entries(value)) flat[`${name} ${inner}`] = String(one);
     } else {

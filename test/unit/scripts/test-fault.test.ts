@@ -184,7 +184,8 @@ describe('a run of test:fault', () => {
   });
 
   it('shows its figures as a table for each kind', () => {
-    const text = '{"table":"kills","lost":0,"steps":{"sent":2}}\n{"table":"kills","lost":1}\n';
+    const [first, second] = ['"lost":0,"steps":{"sent":2},"story":["a"]', '"lost":1'];
+    const text = `{"table":"kills",${first}}\n{"table":"kills",${second}}\n`;
     expect(toMarkdown(parseFigures(text))).toEqual([
       'kills:',
       '',

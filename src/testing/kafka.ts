@@ -15,6 +15,9 @@ import { freePorts } from './ports.ts';
 /** The version that our own tests run against; see `npm run test:versions` for the others. */
 export const kafkaImageDefault = 'apache/kafka:4.3.1';
 
+/** For a broker that does not live long enough to earn the cost of the JVM's better compiler. */
+export const shortLivedJvm = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC';
+
 /** One that is offered beside PLAINTEXT, e.g. with TLS. */
 export interface KafkaListener {
   /** Kafka's name of it, which `KAFKA_LISTENER_NAME_…` variables hold. */
@@ -87,8 +90,7 @@ function environment(
     KAFKA_BROKER_SESSION_TIMEOUT_MS: '1500',
     KAFKA_BROKER_HEARTBEAT_INTERVAL_MS: '500',
     KAFKA_HEAP_OPTS: '-Xms256m -Xmx512m',
-    // It does not live long enough for what the JVM's better compiler and collector cost.
-    KAFKA_JVM_PERFORMANCE_OPTS: '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
+    KAFKA_JVM_PERFORMANCE_OPTS: shortLivedJvm,
     ...options.env,
   };
 }

@@ -6,6 +6,7 @@
 import { type Admin, Kafka, type KafkaJSError, logLevel } from 'kafkajs';
 import { hashOf } from '../../src/testing/checker.ts';
 import type { ServiceContainer } from '../../src/testing/container.ts';
+import { shortLivedJvm } from '../../src/testing/kafka.ts';
 import type { TestRecord as Consumed, Enough } from '../../src/testing/kafka-client.ts';
 import { until } from './wait.ts';
 
@@ -22,7 +23,7 @@ const idleMsMax = 16_000;
 /** By the listener that a broker advertises to its like, whatever is done to the others. */
 const script = ({ topic, group }: Reading, idleMs: number) => `
   address=$(echo "$KAFKA_ADVERTISED_LISTENERS" | grep -oE '(DIRECT|INTERNAL)://[^,]*' | head -1)
-  exec java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp '/opt/kafka/libs/*' \\
+  exec java ${shortLivedJvm} -cp '/opt/kafka/libs/*' \\
     org.apache.kafka.tools.consumer.ConsoleConsumer \\
     --bootstrap-server "\${address#*://}" --topic ${topic} --from-beginning --group ${group} \\
     --isolation-level read_committed --timeout-ms ${idleMs} \\

@@ -12,6 +12,7 @@ import {
   logLevel,
   ResourcePatternTypes,
 } from 'kafkajs';
+import { shortLivedJvm } from '../../src/testing/kafka.ts';
 import { Container } from './container.ts';
 import { kafkaImage } from './images.ts';
 import { javaWitness, type Witness } from './java-consumer.ts';
@@ -54,7 +55,7 @@ function environment({ id, port, advertised, settings }: Node): Record<string, s
     KAFKA_BROKER_SESSION_TIMEOUT_MS: '1500',
     KAFKA_BROKER_HEARTBEAT_INTERVAL_MS: '500',
     KAFKA_HEAP_OPTS: '-Xms128m -Xmx384m',
-    KAFKA_JVM_PERFORMANCE_OPTS: '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
+    KAFKA_JVM_PERFORMANCE_OPTS: shortLivedJvm,
     ...settings,
   };
 }
